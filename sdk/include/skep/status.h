@@ -2,8 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <new>
-#include <type_traits>
+#include <memory>
 #include <utility>
 
 namespace skep {
@@ -46,41 +45,45 @@ enum class [[nodiscard]] Status : std::uint8_t{
 
 /// Either a value or the Status that says why there is none.
 ///
-/// No exceptions, no heap; `sizeof(T)` plus one byte. `value()` requires `ok()`.
+/// No exceptions, no heap; `sizeof(T)` plus one byte. `value()` requires `ok()`. Usable in
+/// constant expressions, so that a firmware can static_assert what a function answers.
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(Status error) : error_(error == Status::kOk ? Status::kInternal : error) {}      // NOLINT
-  Result(T value) : error_(Status::kOk) { ::new (&storage_.value) T(std::move(value)); }  // NOLINT
-
-  Result(Result&& other) noexcept : error_(other.error_) {
-    if (ok()) ::new (&storage_.value) T(std::move(other.storage_.value));
+  constexpr Result(Status error)  // NOLINT
+      : error_(error == Status::kOk ? Status::kInternal : error) {}
+  constexpr Result(T value) : error_(Status::kOk) {  // NOLINT
+    std::construct_at(&storage_.value, std::move(value));
   }
-  Result(const Result& other) : error_(other.error_) {
-    if (ok()) ::new (&storage_.value) T(other.storage_.value);
+
+  constexpr Result(Result&& other) noexcept : error_(other.error_) {
+    if (ok()) std::construct_at(&storage_.value, std::move(other.storage_.value));
+  }
+  constexpr Result(const Result& other) : error_(other.error_) {
+    if (ok()) std::construct_at(&storage_.value, other.storage_.value);
   }
   Result& operator=(const Result&) = delete;
   Result& operator=(Result&&) = delete;
-  ~Result() {
-    if (ok()) storage_.value.~T();
+  constexpr ~Result() {
+    if (ok()) std::destroy_at(&storage_.value);
   }
 
-  [[nodiscard]] bool ok() const { return error_ == Status::kOk; }
-  [[nodiscard]] Status status() const { return error_; }
+  [[nodiscard]] constexpr bool ok() const { return error_ == Status::kOk; }
+  [[nodiscard]] constexpr Status status() const { return error_; }
 
-  [[nodiscard]] T& value() & { return storage_.value; }
-  [[nodiscard]] const T& value() const& { return storage_.value; }
-  [[nodiscard]] T&& value() && { return std::move(storage_.value); }
-  [[nodiscard]] T& operator*() & { return storage_.value; }
-  [[nodiscard]] const T& operator*() const& { return storage_.value; }
-  [[nodiscard]] T&& operator*() && { return std::move(storage_.value); }
-  [[nodiscard]] T* operator->() { return &storage_.value; }
-  [[nodiscard]] const T* operator->() const { return &storage_.value; }
+  [[nodiscard]] constexpr T& value() & { return storage_.value; }
+  [[nodiscard]] constexpr const T& value() const& { return storage_.value; }
+  [[nodiscard]] constexpr T&& value() && { return std::move(storage_.value); }
+  [[nodiscard]] constexpr T& operator*() & { return storage_.value; }
+  [[nodiscard]] constexpr const T& operator*() const& { return storage_.value; }
+  [[nodiscard]] constexpr T&& operator*() && { return std::move(storage_.value); }
+  [[nodiscard]] constexpr T* operator->() { return &storage_.value; }
+  [[nodiscard]] constexpr const T* operator->() const { return &storage_.value; }
 
  private:
   union Storage {
-    Storage() {}
-    ~Storage() {}
+    constexpr Storage() {}
+    constexpr ~Storage() {}
     T value;
   };
   Storage storage_;

@@ -1,0 +1,130 @@
+// What a Device does with what the gateway says.
+#include <algorithm>
+
+#include "device_requests.h"
+#include "skep/device.h"
+#include "skep/seal/sha256.h"
+#include "skep/wire/problem.h"
+#include "skep/wire/response_code.h"
+
+namespace skep {
+namespace {
+
+// The gateway's reason, if it gave one.
+Status problem_status(Bytes body) {
+  const Result<wire::Problem> problem = wire::decode_problem(body);
+  return problem.ok() ? wire::status_of(*problem) : Status::kRejected;
+}
+
+// The same request may succeed later: the gateway is busy, failed inside, or lost a block.
+bool is_temporary(std::uint8_t code) {
+  return code >> 5U == 5 || code == wire::kCodeTooManyRequests || code == wire::coap_code(4, 8);
+}
+
+}  // namespace
+
+void Device::on_response(transport::RequestId id, const transport::Response& response) {
+  last_heard_ms_ = platform_.clock.now_ms();
+  switch (id) {
+    case round::kObserveRequest:
+      on_plan_block(response);
+      break;
+    case round::kModelRequest:
+      on_model_block(response);
+      break;
+    case round::kUploadRequest:
+      on_receipt(response);
+      break;
+    default:
+      break;
+  }
+}
+
+void Device::on_failure(transport::RequestId /*id*/, Status status) { lost_ = status; }
+
+void Device::on_plan_block(const transport::Response& response) {
+  if (!transport::is_success(response.code)) {
+    lost_ = problem_status(response.payload);
+    return;
+  }
+  if (response.offset == 0) plan_bytes_ = 0;
+  if (response.offset != plan_bytes_ ||
+      response.payload.size() > plan_buffer_.size() - plan_bytes_) {
+    report(EventKind::kPlanRefused, Status::kTooLarge);
+    return;
+  }
+  std::ranges::copy(response.payload, plan_buffer_.begin() + plan_bytes_);
+  plan_bytes_ += static_cast<std::uint32_t>(response.payload.size());
+  if (response.last) on_plan(Bytes(plan_buffer_).first(plan_bytes_));
+}
+
+void Device::on_plan(Bytes message) {
+  const Result<seal::VerifiedPlan> plan =
+      seal::PlanVerifier::verify(message, identity_->gateway_key);
+  if (!plan.ok()) {
+    report(EventKind::kPlanRefused, plan.status());
+    return;
+  }
+  if (!std::ranges::equal((*plan)->federation, identity_->federation)) {
+    report(EventKind::kPlanRefused, Status::kWrongFederation);
+    return;
+  }
+  const bool is_repeated = plan_.has_value() && (*plan_)->round == (*plan)->round &&
+                           (*plan_)->state == (*plan)->state &&
+                           (*plan_)->base_version == (*plan)->base_version &&
+                           std::ranges::equal((*plan_)->nonce, (*plan)->nonce);
+  // A repetition disturbs nothing that is under way.
+  if (is_repeated && state_ != DeviceState::kObserving) return;
+  plan_.emplace(*plan);
+  plan_is_new_ = true;
+}
+
+void Device::on_model_block(const transport::Response& response) {
+  if (state_ != DeviceState::kFetching) return;
+  if (response.code != transport::kContent) {
+    refuse_model(problem_status(response.payload));
+    return;
+  }
+  if (response.offset == 0) {
+    model_bytes_ =
+        response.last ? static_cast<std::uint32_t>(response.payload.size()) : response.total_bytes;
+    std::ranges::fill(model_etag_, std::uint8_t{0});
+    std::copy_n(response.etag.begin(), std::min(response.etag.size(), model_etag_.size()),
+                model_etag_.begin());
+  } else if (!std::ranges::equal(response.etag, model_etag_)) {
+    refuse_model(Status::kMalformed);  // another model took its place in mid-transfer
+    return;
+  }
+  if (const Status status = slots_->append(response.offset, response.payload);
+      status != Status::kOk) {
+    refuse_model(status);
+    return;
+  }
+  if (response.last) state_ = DeviceState::kInstalling;
+}
+
+void Device::on_receipt(const transport::Response& response) {
+  if (state_ != DeviceState::kUploading) return;
+  if (is_temporary(response.code)) {
+    back_off();
+    return;
+  }
+  if (!transport::is_success(response.code)) {
+    end_upload(EventKind::kUpdateRefused, problem_status(response.payload));
+    return;
+  }
+  if (const Status status = check_receipt(response.payload); status != Status::kOk) {
+    lost_ = status;  // not an acknowledgement of this update: it stays pending
+    return;
+  }
+  end_upload(EventKind::kUpdateAccepted, Status::kOk);
+}
+
+Status Device::check_receipt(Bytes body) const {
+  SKEP_ASSIGN_OR_RETURN(const wire::Receipt receipt, wire::decode_receipt(body));
+  SKEP_ASSIGN_OR_RETURN(const seal::Sha256Digest digest, seal::sha256(upload_));
+  if (receipt.round != upload_round_) return Status::kWrongRound;
+  return std::ranges::equal(digest, receipt.update_digest) ? Status::kOk : Status::kBadDigest;
+}
+
+}  // namespace skep

@@ -1,0 +1,195 @@
+// What a Device does when a plan arrives: fetch the model, take part, upload.
+#include <algorithm>
+#include <charconv>
+
+#include "device_requests.h"
+#include "skep/device.h"
+#include "skep/wire/resources.h"
+
+namespace skep {
+
+void Device::follow_plan() {
+  plan_is_new_ = false;
+  client_.cancel(round::kModelRequest);
+  slots_->cancel_install();
+  state_ = DeviceState::kObserving;
+  const wire::RoundPlan& plan = **plan_;
+  if (plan.base_version > model_version()) {
+    begin_fetch();
+    return;
+  }
+  if (plan.state != skep_RoundState_ROUND_STATE_OPEN || plan.round <= answered_round_) {
+    backoff_.reset();
+    return;
+  }
+  if (const Status status = check_plan(plan); status != Status::kOk) {
+    refuse_round(status);
+    return;
+  }
+  begin_round();
+}
+
+Status Device::check_plan(const wire::RoundPlan& plan) const {
+  const model::Installed& installed = *slots_->current();
+  const bool same_base = plan.base_version == installed.version &&
+                         std::ranges::equal(plan.base_digest, installed.manifest.weights_digest);
+  if (!same_base) return Status::kWrongBase;
+  SKEP_ASSIGN_OR_RETURN(const ModelSpec spec, wire::to_model_spec(installed.manifest.spec));
+  SKEP_ASSIGN_OR_RETURN(
+      const std::uint32_t update_bytes,
+      round::LocalRound::sealed_bytes_bound(spec, plan.keep_permille, plan.value_bits));
+  return update_bytes <= config_.max_update_bytes ? Status::kOk : Status::kTooLarge;
+}
+
+// ---- the model
+
+void Device::begin_fetch() {
+  // The size is known only with the first block, and erasing takes longer than a block: so room
+  // for the largest package is made before asking.
+  if (const Status status = slots_->begin_install(config_.max_package_bytes);
+      status != Status::kOk) {
+    refuse_model(status);
+    return;
+  }
+  state_ = DeviceState::kErasing;
+}
+
+void Device::continue_fetch() {
+  const Result<bool> erased = slots_->erase_step();
+  if (!erased.ok()) {
+    refuse_model(erased.status());
+    return;
+  }
+  if (!*erased) return;
+  // "v=" and at most ten digits, then the zero that the array is filled with.
+  model_query_.fill('\0');
+  model_query_[0] = 'v';
+  model_query_[1] = '=';
+  std::to_chars(model_query_.data() + 2, model_query_.data() + model_query_.size() - 1,
+                (*plan_)->base_version);
+  state_ = DeviceState::kFetching;
+  const Status status =
+      client_.send(round::kModelRequest, {.path = wire::kModelPath, .query = model_query_.data()});
+  if (status != Status::kOk) lost_ = status;
+}
+
+void Device::finish_fetch() {
+  if (const Status status = slots_->finish(); status != Status::kOk) {
+    refuse_model(status);
+    return;
+  }
+  backoff_.reset();
+  report(EventKind::kModelInstalled);
+  follow_plan();
+}
+
+// Asking again at once would give the same answer: the device backs off first.
+void Device::refuse_model(Status reason) {
+  report(EventKind::kModelRefused, reason);
+  client_.cancel(round::kModelRequest);
+  slots_->cancel_install();
+  back_off();
+}
+
+// ---- the round
+
+void Device::begin_round() {
+  const wire::RoundPlan& plan = **plan_;
+  const Result<std::uint32_t> seed = new_training_seed(plan.round);
+  const Result<ModelSpec> spec = wire::to_model_spec(slots_->current()->manifest.spec);
+  if (!seed.ok() || !spec.ok()) {
+    refuse_round(seed.ok() ? spec.status() : seed.status());
+    return;
+  }
+  spec_ = *spec;
+  upload_ = {};
+  const Status status = local_round_.begin({.plan = plan,
+                                            .spec = spec_,
+                                            .weights = slots_->current()->weights,
+                                            .device = identity_->name.data(),
+                                            .device_key = identity_->signing_key,
+                                            .seed = *seed});
+  if (status != Status::kOk) {
+    refuse_round(status);
+    return;
+  }
+  state_ = DeviceState::kTraining;
+  report(EventKind::kRoundStarted);
+}
+
+void Device::continue_round() {
+  const Result<bool> finished = local_round_.step(config_.samples_per_poll);
+  if (!finished.ok()) {
+    refuse_round(finished.status());
+    return;
+  }
+  if (!*finished) return;
+  if (const Status status = finish_round(); status != Status::kOk) {
+    refuse_round(status);
+    return;
+  }
+  report(EventKind::kUpdateStored);
+  begin_upload();
+}
+
+Status Device::finish_round() {
+  const wire::RoundPlan& plan = **plan_;
+  const Bytes sealed = local_round_.sealed().bytes();
+  SKEP_TRY(pending_->store(plan.round, plan.base_version, sealed));
+  upload_ = sealed;
+  upload_round_ = plan.round;
+  return Status::kOk;
+}
+
+// The plan is not tried again: what refused it would refuse it again. The next one may do.
+void Device::refuse_round(Status reason) {
+  answered_round_ = (*plan_)->round;
+  state_ = DeviceState::kObserving;
+  report(EventKind::kPlanRefused, reason);
+}
+
+// ---- the upload
+
+// After a reset the update is in storage only; it is sent before anything else uses the workspace.
+void Device::begin_upload() {
+  if (upload_.empty()) {
+    const Result<model::PendingInfo> info =
+        pending_->load({reinterpret_cast<std::uint8_t*>(workspace_.data()), workspace_.size()});
+    if (!info.ok()) {
+      if (info.status() != Status::kNotFound) (void)pending_->clear();
+      return;
+    }
+    upload_ = {reinterpret_cast<const std::uint8_t*>(workspace_.data()), info->size_bytes};
+    upload_round_ = info->round;
+  }
+  state_ = DeviceState::kUploading;
+  client_.cancel(round::kUploadRequest);
+  const Status status = client_.send(
+      round::kUploadRequest,
+      {.method = transport::Method::kPost, .path = wire::kUpdatesPath, .body = upload_});
+  if (status != Status::kOk) lost_ = status;
+}
+
+void Device::end_upload(EventKind outcome, Status status) {
+  Status stored = remember_answered(std::max(answered_round_, upload_round_));
+  if (stored == Status::kOk) stored = pending_->clear();
+  if (stored != Status::kOk) {
+    lost_ = stored;  // it stays pending: the gateway will call it a duplicate
+    return;
+  }
+  backoff_.reset();
+  report(outcome, status);
+  upload_ = {};
+  state_ = DeviceState::kObserving;
+  plan_is_new_ = plan_.has_value();
+}
+
+Result<std::uint16_t> Device::predict(std::span<const std::int16_t> features) {
+  if (model_version() == 0) return Status::kNotFound;
+  if (state_ == DeviceState::kTraining || !upload_.empty()) return Status::kBusy;
+  SKEP_ASSIGN_OR_RETURN(const ModelSpec spec,
+                        wire::to_model_spec(slots_->current()->manifest.spec));
+  return local_round_.predict(spec, slots_->current()->weights, features);
+}
+
+}  // namespace skep
