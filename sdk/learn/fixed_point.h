@@ -1,0 +1,50 @@
+// Integer arithmetic shared by the engine's parts. All of it is defined for all inputs within the
+// stated ranges, so that every compiler gives the same bits.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <limits>
+
+namespace skep::learn {
+
+/// Largest magnitude that scale() takes and gives.
+inline constexpr std::int64_t kScaleLimit = std::int64_t{1} << 62;
+
+/// |value| or, for negatives, one less: enough to find the highest bit, and never overflows.
+constexpr std::uint64_t magnitude_bits(std::int64_t value) {
+  return static_cast<std::uint64_t>(value ^ (value >> 63));
+}
+
+/// Number of bits that `value` takes, 0 for 0.
+constexpr int significant_bits(std::uint64_t value) {
+  return static_cast<int>(std::bit_width(value));
+}
+
+/// value * 2^shift, to nearest with ties up, saturating at ±kScaleLimit. |value| ≤ kScaleLimit.
+constexpr std::int64_t scale(std::int64_t value, int shift) {
+  if (shift < 0) {
+    if (shift <= -63) return 0;
+    return (value + (std::int64_t{1} << (-shift - 1))) >> -shift;
+  }
+  if (value == 0) return 0;
+  const int room = 62 - significant_bits(magnitude_bits(value));
+  if (shift > room) return value < 0 ? -kScaleLimit : kScaleLimit;
+  return value * (std::int64_t{1} << shift);
+}
+
+/// The nearest value that a T has.
+template <typename T>
+constexpr T saturate(std::int64_t value) {
+  return static_cast<T>(std::clamp<std::int64_t>(value, std::numeric_limits<T>::min(),
+                                                 std::numeric_limits<T>::max()));
+}
+
+/// value / 2 to nearest, ties to even: halving a layer again and again must not drift.
+constexpr std::int32_t halve(std::int32_t value) {
+  const std::int64_t wide = value;
+  return static_cast<std::int32_t>((wide + ((wide >> 1) & 1)) >> 1);
+}
+
+}  // namespace skep::learn

@@ -1,0 +1,89 @@
+#include "kernels_portable.h"
+
+namespace skep::learn::kernels_portable {
+namespace {
+
+// A local copy of the generator's state stays in a register; Xorshift32 in core is the same.
+inline std::uint32_t draw(std::uint32_t state) {
+  state ^= state << 13;
+  state ^= state >> 17;
+  state ^= state << 5;
+  return state;
+}
+
+// |step * x / 2^16| ≤ 2^30, so everything below fits 32 bits.
+inline std::int32_t moved(std::int16_t w, std::int16_t x, std::int32_t step, std::uint32_t random) {
+  const auto t = static_cast<std::int32_t>((std::int64_t{step} * x) >> 16);
+  const std::int32_t change = (t + static_cast<std::int32_t>(random)) >> 16;
+  const std::int32_t result = w - change;
+  if (result > INT16_MAX) return INT16_MAX;
+  if (result < INT16_MIN) return INT16_MIN;
+  return result;
+}
+
+// Collects bit 15 if |w| reached 2^14: the two highest bits of an int16 then differ.
+inline std::uint32_t headroom_bits(std::int32_t w) {
+  const auto bits = static_cast<std::uint32_t>(w);
+  return bits ^ (bits << 1);
+}
+
+inline bool left_headroom(std::uint32_t bits) { return (bits & 0x8000U) != 0; }
+
+}  // namespace
+
+std::int64_t dot(const std::int16_t* a, const std::int16_t* b, std::uint32_t n) {
+  std::int64_t sum = 0;
+  for (std::uint32_t i = 0; i < n; ++i) sum += std::int32_t{a[i]} * b[i];
+  return sum;
+}
+
+bool update(std::int16_t* w, const std::int16_t* x, std::uint32_t n, std::int32_t step,
+            std::uint32_t& random) {
+  std::uint32_t state = random;
+  std::uint32_t seen = 0;
+  const auto move = [&](std::uint32_t i, std::uint32_t r) {
+    const std::int32_t result = moved(w[i], x[i], step, r);
+    seen |= headroom_bits(result);
+    w[i] = static_cast<std::int16_t>(result);
+  };
+  std::uint32_t i = 0;
+  for (; i + 1 < n; i += 2) {
+    state = draw(state);
+    move(i, state & 0xFFFFU);
+    move(i + 1, state >> 16);
+  }
+  if (i < n) {
+    state = draw(state);
+    move(i, state & 0xFFFFU);
+  }
+  random = state;
+  return left_headroom(seen);
+}
+
+bool update_with_gradient(std::int16_t* w, const std::int16_t* x, std::int64_t* gradient,
+                          std::uint32_t n, std::int32_t step, std::int16_t delta,
+                          std::uint32_t& random) {
+  std::uint32_t state = random;
+  std::uint32_t seen = 0;
+  const auto move = [&](std::uint32_t i, std::uint32_t r) {
+    const std::int16_t before = w[i];
+    gradient[i] += std::int32_t{before} * delta;
+    const std::int32_t result = moved(before, x[i], step, r);
+    seen |= headroom_bits(result);
+    w[i] = static_cast<std::int16_t>(result);
+  };
+  std::uint32_t i = 0;
+  for (; i + 1 < n; i += 2) {
+    state = draw(state);
+    move(i, state & 0xFFFFU);
+    move(i + 1, state >> 16);
+  }
+  if (i < n) {
+    state = draw(state);
+    move(i, state & 0xFFFFU);
+  }
+  random = state;
+  return left_headroom(seen);
+}
+
+}  // namespace skep::learn::kernels_portable

@@ -1,0 +1,31 @@
+// The inner loops in portable C++: the reference that every faster version must match bit for bit.
+#pragma once
+
+#include <cstdint>
+
+namespace skep::learn::kernels_portable {
+
+/// Σ a[i] * b[i], exact. |result| ≤ n * 2^30, n ≤ 65535.
+std::int64_t dot(const std::int16_t* a, const std::int16_t* b, std::uint32_t n);
+
+/// Stochastically rounded descent on a row of weights (algorithms.md, section 1):
+///
+///     t    = floor(step * x[i] / 2^16)
+///     w[i] = saturate16(w[i] − floor((t + r) / 2^16)),  r uniform in 0 … 2^16 − 1
+///
+/// so `step` has the unit of w times 2^-32 per unit of x. |step| < 2^31.
+/// Two weights share one draw of xorshift32 (13, 17, 5): the even one takes the low half as r,
+/// the odd one the high half. A lone last weight takes a draw of its own. `random` is the
+/// generator's state, never 0.
+///
+/// Returns whether a weight has left [−2^14, 2^14), that is, grown into the last bit of headroom.
+bool update(std::int16_t* w, const std::int16_t* x, std::uint32_t n, std::int32_t step,
+            std::uint32_t& random);
+
+/// update(), and with the weights as they were before it: gradient[i] += w[i] * delta.
+/// Reads each weight once. The caller keeps |gradient| below 2^62.
+bool update_with_gradient(std::int16_t* w, const std::int16_t* x, std::int64_t* gradient,
+                          std::uint32_t n, std::int32_t step, std::int16_t delta,
+                          std::uint32_t& random);
+
+}  // namespace skep::learn::kernels_portable
