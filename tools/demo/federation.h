@@ -1,0 +1,78 @@
+// One federation in a directory of its own: the gateway's process, the devices', the operator's
+// commands. Nothing here knows what the devices learn.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "skep/process/process.h"
+
+namespace skep::demo {
+
+/// How a round is run; written into skepd.toml by `skepctl init`.
+struct RoundRecipe {
+  std::uint32_t quorum = 20;
+  std::uint32_t max_rounds = 20;
+  std::uint32_t learning_rate_mantissa = 3;
+  std::uint32_t learning_rate_shift = 6;
+  std::uint32_t local_epochs = 3;
+  double clip_norm = 8.0;
+  std::uint32_t keep_permille = 100;
+  std::uint32_t value_bits = 10;
+};
+
+/// Errors are exceptions whose text has what the failing program said.
+class Federation {
+ public:
+  /// `skepctl init` in `directory` for the digits model, on a free UDP port of loopback.
+  Federation(std::filesystem::path programs, std::filesystem::path directory,
+             const RoundRecipe& recipe, const std::filesystem::path& held_out, std::uint32_t seed);
+
+  void enrol(const std::string& device);
+
+  /// Starts skepd and waits until it says that it is ready.
+  void start_gateway();
+  void stop_gateway();
+
+  /// Waits for the operator instead of for the quorum, and goes on without an end.
+  void switch_to_manual_rounds();
+
+  void start_device(const std::string& device, const std::filesystem::path& samples,
+                    std::uint32_t training_seed);
+  void stop_devices();
+
+  /// Runs `skepctl --format json` on this federation; exits other than 0 throw.
+  [[nodiscard]] nlohmann::json operate(const process::Command& arguments) const;
+  /// The same without an exception: for what is meant to fail.
+  [[nodiscard]] process::Output try_operate(const process::Command& arguments) const;
+
+  /// Throws if the gateway or a device has ended on its own, with the end of its log.
+  void check_alive();
+
+  /// How many devices have reported `model_version` as installed.
+  [[nodiscard]] std::size_t devices_with_model(std::uint32_t model_version) const;
+
+  [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
+
+ private:
+  struct RunningDevice {
+    std::string name;
+    process::Process process;
+  };
+
+  [[nodiscard]] process::Command skepctl(const process::Command& arguments) const;
+  [[nodiscard]] std::filesystem::path log_of(const std::string& device) const;
+
+  std::filesystem::path programs_;
+  std::filesystem::path directory_;
+  RoundRecipe recipe_;
+  std::optional<process::Process> gateway_;
+  std::vector<RunningDevice> devices_;
+};
+
+}  // namespace skep::demo

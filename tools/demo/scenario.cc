@@ -1,0 +1,298 @@
+#include "scenario.h"
+
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <span>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "digits_data.h"
+#include "skep/core/permutation.h"
+#include "skep/core/prng.h"
+#include "skep/learn/engine.h"
+#include "skep/learn/memory_plan.h"
+#include "skep/learn_testing/float_mlp.h"
+#include "skep/learn_testing/specs.h"
+
+namespace skep::demo {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+constexpr auto kPollInterval = 200ms;
+constexpr auto kPatience = 120s;  // without any change
+const ModelSpec kSpec = learn_testing::mlp_spec({64, 32, 10}, learn_testing::kDigitsInputExponent);
+
+learn::MemoryPlan memory_plan() { return *learn::plan_memory(kSpec); }
+
+// The first model of `skepctl init --seed`, as a float network.
+learn_testing::FloatMlp initial_float_model(std::uint32_t seed) {
+  const learn::MemoryPlan plan = memory_plan();
+  std::vector<std::uint64_t> memory(plan.inference_bytes / 8 + 1);
+  Result<learn::Engine> engine = learn::Engine::create(kSpec, learn::Purpose::kInference,
+                                                       std::as_writable_bytes(std::span(memory)));
+  std::vector<std::uint8_t> blob(plan.weights_blob_bytes);
+  if (!engine.ok() || engine->initialize(seed) != Status::kOk ||
+      engine->store(blob) != Status::kOk) {
+    throw std::logic_error("the digits model does not run");
+  }
+  const std::vector<std::size_t> widths{64, 32, 10};
+  learn_testing::FloatMlp model(widths);
+  learn_testing::load_weights_blob(model, blob);
+  return model;
+}
+
+std::vector<float> pixels_of(const Digit& digit) {
+  std::vector<float> pixels;
+  for (const std::int16_t pixel : digit.pixels) pixels.push_back(static_cast<float>(pixel) / 16.0F);
+  return pixels;
+}
+
+// What is lost by not bringing the data together, and by integers: float32, all samples in one
+// place, the same first weights and as many passes over the samples.
+double centralised_float_accuracy(const FederatedDigits& digits, const Options& options) {
+  std::vector<Digit> training;
+  for (const auto& device : digits.devices) {
+    training.insert(training.end(), device.begin(), device.end());
+  }
+  learn_testing::FloatMlp model = initial_float_model(options.seed);
+  const float rate = static_cast<float>(options.recipe.learning_rate_mantissa) /
+                     static_cast<float>(1U << options.recipe.learning_rate_shift);
+  const std::uint32_t epochs = options.recipe.max_rounds * options.recipe.local_epochs;
+  for (std::uint32_t epoch = 0; epoch < epochs; ++epoch) {
+    const Permutation order(static_cast<std::uint32_t>(training.size()),
+                            mix_seed(options.seed, epoch));
+    for (std::uint32_t i = 0; i < order.size(); ++i) {
+      const Digit& digit = training[order(i)];
+      model.train_step(pixels_of(digit), digit.label, rate);
+    }
+  }
+  std::size_t correct = 0;
+  for (const Digit& digit : digits.held_out) {
+    model.forward(pixels_of(digit));
+    correct += model.predicted_class() == digit.label ? 1 : 0;
+  }
+  return static_cast<double>(correct) / static_cast<double>(digits.held_out.size());
+}
+
+std::string device_name(std::size_t index) {
+  return (index < 9 ? "device-0" : "device-") + std::to_string(index + 1);
+}
+
+RoundRow row_of(const json& round) {
+  RoundRow row;
+  row.round = round.at("round");
+  row.devices = round.at("received");
+  row.bytes_up = round.at("bytes_up");
+  row.bytes_down = round.at("bytes_down");
+  if (!round.at("mean_loss").is_null()) row.loss = round.at("mean_loss");
+  if (!round.at("accuracy").is_null()) row.accuracy = round.at("accuracy").get<double>();
+  row.outcome = round.at("outcome");
+  return row;
+}
+
+// The scenario's state between its steps.
+class Scenario {
+ public:
+  Scenario(const Options& options, const std::filesystem::path& directory, Observer& observer)
+      : options_(options),
+        directory_(directory),
+        observer_(observer),
+        digits_(split(learn_testing::load_digits(options.data), options.devices,
+                      options.dirichlet_alpha, options.seed)) {}
+
+  Summary run() {
+    prepare();
+    learn_together();
+    compare_with_float();
+    refuse_poison();
+    roll_back_bad_release();
+    verify_export();
+    federation_->stop_devices();
+    federation_->stop_gateway();
+    return summary_;
+  }
+
+ private:
+  void prepare() {
+    observer_.on_step("making the federation and enrolling " + std::to_string(options_.devices) +
+                      " devices");
+    const std::filesystem::path held_out = directory_ / "held-out.csv";
+    write_csv(held_out, digits_.held_out);
+    RoundRecipe recipe = options_.recipe;
+    recipe.quorum = options_.devices;
+    federation_.emplace(options_.programs, directory_ / "federation", recipe, held_out,
+                        options_.seed);
+    for (std::size_t i = 0; i < digits_.devices.size(); ++i) {
+      write_csv(samples(i, "good"), digits_.devices[i]);
+      write_csv(samples(i, "poisoned"), flip_labels(digits_.devices[i]));
+      federation_->enrol(device_name(i));
+    }
+    summary_.devices = options_.devices;
+    summary_.dense_float_bytes = memory_plan().parameter_count * 4;
+  }
+
+  void learn_together() {
+    observer_.on_step("learning: each device trains on its own digits, " +
+                      std::to_string(options_.recipe.max_rounds) + " rounds");
+    federation_->start_gateway();
+    start_devices("good");
+    const json status = wait_for([&](const json& state) { return state.at("state") == "idle"; });
+    std::uint64_t bytes_up = 0;
+    std::uint64_t updates = 0;
+    for (const json& round : status.at("rounds")) {
+      bytes_up += round.at("bytes_up").get<std::uint64_t>();
+      updates += round.at("received").get<std::uint64_t>();
+      ++summary_.rounds;
+    }
+    summary_.update_bytes = static_cast<double>(bytes_up) / static_cast<double>(updates);
+    const json model = federation_->operate({"model", "show"});
+    good_version_ = model.at("model_version");
+    summary_.model_sha256 = model.at("weights_sha256");
+    summary_.accuracy = model.at("evaluation").at("accuracy");
+  }
+
+  void compare_with_float() {
+    observer_.on_step("training float32 on all digits in one place, for comparison");
+    summary_.float_accuracy = centralised_float_accuracy(digits_, options_);
+  }
+
+  // Every device is taken over and trains on opposite labels. The gateway's own digits show it.
+  void refuse_poison() {
+    observer_.on_step("poisoning all devices: their labels are flipped");
+    federation_->stop_devices();
+    federation_->stop_gateway();
+    federation_->switch_to_manual_rounds();
+    federation_->start_gateway();
+    start_devices("poisoned");
+    const json outcome = aggregate_when_complete({"round", "aggregate"});
+    summary_.poisoned_release = outcome.at("released").get<bool>() ? "released" : "refused";
+    summary_.poisoned_accuracy = outcome.at("accuracy");
+  }
+
+  void roll_back_bad_release() {
+    observer_.on_step("forcing a poisoned release, then rolling it back");
+    const json bad = aggregate_when_complete({"round", "aggregate", "--force"});
+    if (!bad.at("released").get<bool>()) throw std::runtime_error("the forced release was refused");
+    summary_.bad_release_accuracy = bad.at("accuracy");
+    const json back =
+        federation_->operate({"model", "rollback", "--to", std::to_string(good_version_)});
+    const std::uint32_t version = back.at("version");
+    wait_until([&] { return federation_->devices_with_model(version) == options_.devices; });
+    const json model = federation_->operate({"model", "show"});
+    summary_.rolled_back_accuracy = model.at("evaluation").at("accuracy");
+    const bool same_content = model.at("weights_sha256") == summary_.model_sha256;
+    const bool higher_version = version > bad.at("version").get<std::uint32_t>();
+    summary_.rollback = !same_content     ? "content differs"
+                        : !higher_version ? "version did not rise"
+                                          : "ok";
+  }
+
+  void verify_export() {
+    observer_.on_step("exporting the model, verifying it offline, then with one bit flipped");
+    const std::filesystem::path folder = directory_ / "export";
+    (void)federation_->operate({"model", "export", "--out", folder});
+    const process::Command verify{"model", "verify", folder, "--key",
+                                  federation_->directory() / "signing.pub"};
+    const auto verdict = [&] {
+      return federation_->try_operate(verify).exit_code == 0 ? "ok" : "refused";
+    };
+    summary_.verify = verdict();
+    flip_one_bit(folder / "model.skep");
+    summary_.tampered_verify = verdict();
+  }
+
+  static void flip_one_bit(const std::filesystem::path& path) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(path) / 2);
+    file.seekg(middle);
+    const int byte = file.get();
+    file.seekp(middle);
+    file.put(static_cast<char>(byte ^ 1));
+    if (!file.flush()) throw std::runtime_error("cannot change " + path.string());
+  }
+
+  [[nodiscard]] std::filesystem::path samples(std::size_t device, const char* kind) const {
+    return directory_ / (device_name(device) + "-" + kind + ".csv");
+  }
+
+  void start_devices(const char* kind) {
+    for (std::size_t i = 0; i < digits_.devices.size(); ++i) {
+      const auto index = static_cast<std::uint32_t>(i);
+      federation_->start_device(device_name(i), samples(i, kind), mix_seed(options_.seed, index));
+    }
+  }
+
+  json aggregate_when_complete(const process::Command& aggregate) {
+    (void)wait_for([&](const json& state) {
+      return state.at("state") == "open" && state.at("received") == options_.devices;
+    });
+    json outcome = federation_->operate(aggregate);
+    report_rounds(federation_->operate({"round", "status"}));
+    return outcome;
+  }
+
+  // Polls `round status` until `done` likes it.
+  template <typename Condition>
+  json wait_for(const Condition& done) {
+    json state;
+    wait_until([&] {
+      state = federation_->operate({"round", "status"});
+      report_rounds(state);
+      observer_.on_progress(state.at("round"), state.at("received"), options_.devices);
+      return done(state);
+    });
+    return state;
+  }
+
+  void wait_until(const std::function<bool()>& done) {
+    auto limit = std::chrono::steady_clock::now() + kPatience;
+    std::size_t rounds_seen = rounds_reported_;
+    while (!done()) {
+      federation_->check_alive();
+      if (rounds_seen != rounds_reported_) {
+        rounds_seen = rounds_reported_;
+        limit = std::chrono::steady_clock::now() + kPatience;
+      }
+      if (std::chrono::steady_clock::now() > limit) {
+        throw std::runtime_error("nothing has happened for two minutes; see the logs in " +
+                                 directory_.string());
+      }
+      std::this_thread::sleep_for(kPollInterval);
+    }
+  }
+
+  void report_rounds(const json& state) {
+    const json& rounds = state.at("rounds");
+    for (; rounds_reported_ < rounds.size(); ++rounds_reported_) {
+      const RoundRow row = row_of(rounds[rounds_reported_]);
+      if (row.outcome == "open") break;
+      observer_.on_round(row);
+    }
+  }
+
+  const Options& options_;
+  std::filesystem::path directory_;
+  Observer& observer_;
+  FederatedDigits digits_;
+  std::optional<Federation> federation_;
+  Summary summary_;
+  std::uint32_t good_version_ = 0;
+  std::size_t rounds_reported_ = 0;
+};
+
+}  // namespace
+
+Summary run_scenario(const Options& options, Observer& observer) {
+  if (!options.directory.empty()) {
+    std::filesystem::create_directories(options.directory);
+    return Scenario(options, options.directory, observer).run();
+  }
+  const process::TemporaryDirectory directory;
+  return Scenario(options, directory.path(), observer).run();
+}
+
+}  // namespace skep::demo

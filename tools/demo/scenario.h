@@ -1,0 +1,66 @@
+// What the demo shows, step by step, and what it measured.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "federation.h"
+
+namespace skep::demo {
+
+struct Options {
+  std::filesystem::path programs;   ///< Folder of skepd, skepctl and skep-device.
+  std::filesystem::path data;       ///< digits.csv
+  std::filesystem::path directory;  ///< Empty: a temporary one, removed at the end.
+  std::uint32_t devices = 20;
+  std::uint32_t seed = 1;
+  double dirichlet_alpha = 0.5;
+  RoundRecipe recipe;
+};
+
+/// One finished round, as the gateway tells it.
+struct RoundRow {
+  std::uint32_t round = 0;
+  std::uint32_t devices = 0;
+  std::uint64_t bytes_up = 0;      ///< Sealed updates, before DTLS.
+  std::uint64_t bytes_down = 0;    ///< Plans and models, before DTLS.
+  double loss = 0;                 ///< Of the round's base model on the devices' samples, nats.
+  std::optional<double> accuracy;  ///< Of the round's model on the held-out digits.
+  std::string outcome;             ///< "released" or "rejected".
+};
+
+/// Everything in it was measured in this run.
+struct Summary {
+  double accuracy = 0;        ///< Of the final model on the held-out digits, 0 … 1.
+  double float_accuracy = 0;  ///< Float32, all samples in one place, as many passes over them.
+  std::uint32_t rounds = 0;
+  std::uint32_t devices = 0;
+  double update_bytes = 0;  ///< Mean SealedUpdate.
+  std::uint32_t dense_float_bytes = 0;
+  std::string model_sha256;  ///< Of the final model's weights.
+  double poisoned_accuracy = 0;
+  std::string poisoned_release;  ///< "refused" or "released"
+  double bad_release_accuracy = 0;
+  double rolled_back_accuracy = 0;
+  std::string rollback;         ///< "ok" or what was wrong
+  std::string verify;           ///< "ok" or "refused"
+  std::string tampered_verify;  ///< "refused" or "ok"
+};
+
+/// Hears what happens while it happens.
+class Observer {
+ public:
+  virtual void on_step(const std::string& what) = 0;
+  virtual void on_progress(std::uint32_t round, std::uint32_t received, std::uint32_t devices) = 0;
+  virtual void on_round(const RoundRow& row) = 0;
+
+ protected:
+  ~Observer() = default;
+};
+
+/// Runs the whole scenario. Throws std::exception with what went wrong.
+Summary run_scenario(const Options& options, Observer& observer);
+
+}  // namespace skep::demo
