@@ -86,12 +86,12 @@ Result<RecordLog::Bank> RecordLog::look_at(std::uint32_t number) {
                         stored_crc(start + format::kFirstRecordOffset,
                                    header->batch_end - format::kFirstRecordOffset));
   bank.intact = crc == header->batch_crc;
-  SKEP_ASSIGN_OR_RETURN(bank.decided,
-                        is_filled_with(format::kMarkByte, start + format::kDecisionOffset,
-                                       format::kBankMarkBytes));
-  SKEP_ASSIGN_OR_RETURN(bank.settled,
-                        is_filled_with(format::kMarkByte, start + format::kSettlementOffset,
-                                       format::kBankMarkBytes));
+  SKEP_ASSIGN_OR_RETURN(
+      bank.decided,
+      is_filled_with(format::kMarkByte, start + format::kDecisionOffset, format::kBankMarkBytes));
+  SKEP_ASSIGN_OR_RETURN(
+      bank.settled,
+      is_filled_with(format::kMarkByte, start + format::kSettlementOffset, format::kBankMarkBytes));
   return bank;
 }
 
@@ -128,8 +128,8 @@ Result<RecordLog::Walk> RecordLog::walk(const Bank& bank) {
   found.reach = found.next_sequence;
   const std::uint32_t start = start_of(bank.number);
   while (region_.bank_bytes - found.end >= format::kRecordHeaderBytes) {
-    SKEP_TRY(storage_.read(start + found.end,
-                           MutableBytes(buffer_).first(format::kRecordHeaderBytes)));
+    SKEP_TRY(
+        storage_.read(start + found.end, MutableBytes(buffer_).first(format::kRecordHeaderBytes)));
     const auto header = format::decode_record_header(buffer_);
     if (!header.has_value() || header->sequence != found.next_sequence ||
         frame_bytes(header->payload_bytes) > region_.bank_bytes - found.end) {
@@ -140,8 +140,7 @@ Result<RecordLog::Walk> RecordLog::walk(const Bank& bank) {
         load_payload(start + found.end, header->payload_bytes, header->payload_crc));
     SKEP_ASSIGN_OR_RETURN(
         const bool is_confirmed,
-        is_filled_with(format::kMarkByte,
-                       start + found.end + record_bytes(header->payload_bytes),
+        is_filled_with(format::kMarkByte, start + found.end + record_bytes(header->payload_bytes),
                        confirmation_bytes()));
     if (!is_confirmed && found.end >= bank.batch_end) {
       found.has_doubtful = is_valid;
@@ -156,8 +155,7 @@ Result<RecordLog::Walk> RecordLog::walk(const Bank& bank) {
     found.reach = ++found.next_sequence;
   }
   const std::uint32_t rest = std::min(kMaxFrameBytes, region_.bank_bytes - found.end);
-  SKEP_ASSIGN_OR_RETURN(found.clean,
-                        is_filled_with(format::kErasedByte, start + found.end, rest));
+  SKEP_ASSIGN_OR_RETURN(found.clean, is_filled_with(format::kErasedByte, start + found.end, rest));
   return found;
 }
 
@@ -174,9 +172,8 @@ Status RecordLog::settle(const Walk& found) {
   if (!found.has_doubtful) return move_to_next_bank(nullptr);
   const auto header = format::decode_record_header(buffer_);
   if (!header.has_value()) return Status::kInternal;
-  const Change change{
-      header->key, header->kind == format::RecordKind::kRemove,
-      Bytes(buffer_).subspan(format::kRecordHeaderBytes, header->payload_bytes)};
+  const Change change{header->key, header->kind == format::RecordKind::kRemove,
+                      Bytes(buffer_).subspan(format::kRecordHeaderBytes, header->payload_bytes)};
   return move_to_next_bank(&change);
 }
 
@@ -280,9 +277,9 @@ Status RecordLog::copy_live_records(std::uint32_t target, const Change* change, 
     const Entry& entry = index_[key];
     if (entry.offset == 0 || (change != nullptr && change->key == key)) continue;
     SKEP_TRY(load_live_record(key));
-    encode_frame({key, false,
-                  Bytes(buffer_).subspan(format::kRecordHeaderBytes, entry.payload_bytes)},
-                 written.next_sequence);
+    encode_frame(
+        {key, false, Bytes(buffer_).subspan(format::kRecordHeaderBytes, entry.payload_bytes)},
+        written.next_sequence);
     SKEP_TRY(write_batch_frame(target, key, entry.payload_bytes, written, batch_crc));
   }
   return Status::kOk;
@@ -301,8 +298,8 @@ Status RecordLog::write_batch_frame(std::uint32_t target, std::uint8_t key,
 }
 
 // Header, decision, settlement: see record_format.h.
-Status RecordLog::finish_bank(std::uint32_t target, std::uint32_t sequence,
-                              std::uint32_t batch_end, std::uint32_t batch_crc) {
+Status RecordLog::finish_bank(std::uint32_t target, std::uint32_t sequence, std::uint32_t batch_end,
+                              std::uint32_t batch_crc) {
   const std::uint32_t start = start_of(target);
   SKEP_TRY(storage_.sync());
   std::array<std::uint8_t, format::kBankHeaderBytes> header{};
@@ -365,9 +362,10 @@ std::uint32_t RecordLog::confirmation_bytes() const {
 }
 
 std::uint32_t RecordLog::frame_bytes(std::uint32_t payload_bytes) const {
-  static_assert(kMaxFrameBytes >= (format::kRecordHeaderBytes + kMaxPayloadBytes +
-                                   kMaxProgramUnit - 1) / kMaxProgramUnit * kMaxProgramUnit +
-                                      kMaxProgramUnit);
+  static_assert(kMaxFrameBytes >=
+                (format::kRecordHeaderBytes + kMaxPayloadBytes + kMaxProgramUnit - 1) /
+                        kMaxProgramUnit * kMaxProgramUnit +
+                    kMaxProgramUnit);
   return record_bytes(payload_bytes) + confirmation_bytes();
 }
 

@@ -34,7 +34,7 @@ struct Site {
 
 // The region begins behind one unit that the log must not touch.
 Site make_site(std::uint32_t program_unit, std::uint32_t banks, std::uint32_t bank_bytes = 512,
-                 std::uint32_t erase_unit = 512) {
+               std::uint32_t erase_unit = 512) {
   return {{erase_unit + banks * bank_bytes, erase_unit, program_unit},
           {erase_unit, bank_bytes, banks}};
 }
@@ -107,8 +107,7 @@ TEST_P(RecordLogOnEveryFlash, TouchesNothingOutsideOfItsRegion) {
 INSTANTIATE_TEST_SUITE_P(Flashes, RecordLogOnEveryFlash,
                          testing::Values(make_site(1, 2), make_site(2, 3), make_site(4, 2),
                                          make_site(8, 5), make_site(16, 2), make_site(32, 2),
-                                         make_site(32, 3, 2048, 2048),
-                                         make_site(8, 2, 1024, 128)));
+                                         make_site(32, 3, 2048, 2048), make_site(8, 2, 1024, 128)));
 
 TEST(RecordLog, HoldsTheLargestValueAndTheEmptyOne) {
   const Site site = make_site(32, 2, 1024);
@@ -284,8 +283,7 @@ TEST(RecordLog, AFlippedBitNeverChangesAValue) {
 
 RC_GTEST_PROP(RecordLogProperty, BehavesAsAMap, ()) {
   // Banks that hold all 16 keys: 16 frames of at most 96 bytes.
-  const Site site = make_site(*rc::gen::element(1U, 4U, 8U, 32U), *rc::gen::inRange(2U, 5U),
-                                 2048);
+  const Site site = make_site(*rc::gen::element(1U, 4U, 8U, 32U), *rc::gen::inRange(2U, 5U), 2048);
   RamFlash flash(site.geometry);
   std::optional<RecordLog> log(std::in_place, flash);
   RC_ASSERT(log->open(site.region) == Status::kOk);
@@ -298,9 +296,9 @@ RC_GTEST_PROP(RecordLogProperty, BehavesAsAMap, ()) {
       log.emplace(flash);
       RC_ASSERT(log->open(site.region) == Status::kOk);
     } else {
-      const Edit edit{key, choice < 3 ? std::nullopt
-                                      : std::optional(*rc::gen::resize(
-                                            30, rc::gen::arbitrary<Value>()))};
+      const Edit edit{key, choice < 3
+                               ? std::nullopt
+                               : std::optional(*rc::gen::resize(30, rc::gen::arbitrary<Value>()))};
       RC_ASSERT(perform(*log, edit) == Status::kOk);
       enact(expected, edit);
     }
@@ -387,8 +385,7 @@ std::string check_cut_recoveries(const Interrupted& world, const Site& site,
       // open() may succeed with its very last operation cut: a mark that is only a hint.
       static_cast<void>(log.open(site.region));
       if (next.flash.is_powered()) break;
-      std::string wrong =
-          check_cut_recoveries(next, site, edits, seed * 7 + 1, depth - 1, cases);
+      std::string wrong = check_cut_recoveries(next, site, edits, seed * 7 + 1, depth - 1, cases);
       if (!wrong.empty()) {
         return wrong + ", cut again at " + std::to_string(at) + ", tear " +
                std::to_string(static_cast<int>(tear));
@@ -408,8 +405,7 @@ void cut_everywhere(const Site& site, int depth, std::uint32_t seeds) {
     for (const Tear tear : kAllTears) {
       for (const bool loses_unsynced : {false, true}) {
         for (std::uint32_t seed = 1; seed <= seeds; ++seed) {
-          const Interrupted world =
-              run(site, edits, {at, tear, loses_unsynced, seed * 1000 + 7});
+          const Interrupted world = run(site, edits, {at, tear, loses_unsynced, seed * 1000 + 7});
           ASSERT_EQ(check_cut_recoveries(world, site, edits, seed, depth, cases), "")
               << "cut at " << at << ", tear " << static_cast<int>(tear) << ", loses "
               << loses_unsynced << ", seed " << seed;
@@ -449,8 +445,8 @@ TEST(RecordLogPower, ManyCutsInOneLife) {
   unsigned edits = 0;
   for (unsigned boot = 0; boot < 8000; ++boot) {
     flash.power_on(draw());
-    flash.schedule({1 + draw() % 12, kAllTears[draw() % std::size(kAllTears)], draw() % 2 == 0,
-                    draw()});
+    flash.schedule(
+        {1 + draw() % 12, kAllTears[draw() % std::size(kAllTears)], draw() % 2 == 0, draw()});
     RecordLog log(flash);
     if (log.open(site.region) != Status::kOk) {
       ASSERT_FALSE(flash.is_powered());

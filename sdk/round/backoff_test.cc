@@ -4,24 +4,14 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <random>
 #include <set>
+
+#include "skep/round_testing/fakes.h"
 
 namespace skep::round {
 namespace {
 
-class FakeEntropy final : public Entropy {
- public:
-  Status fill(MutableBytes out) override {
-    if (broken) return Status::kNoEntropy;
-    std::ranges::generate(out, [this] { return static_cast<std::uint8_t>(generator_()); });
-    return Status::kOk;
-  }
-  bool broken = false;
-
- private:
-  std::mt19937 generator_{7};
-};
+using round_testing::FakeEntropy;
 
 TEST(Backoff, StaysInTheUpperHalfOfADoublingRange) {
   FakeEntropy entropy;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "device_requests.h"
+#include "skep/core/little_endian.h"
 #include "skep/core/prng.h"
 #include "skep/model/log_keys.h"
 #include "skep/seal/crypto.h"
@@ -17,10 +18,15 @@ namespace skep {
 namespace {
 
 constexpr std::size_t kRoundRecordBytes = 4;
+constexpr std::size_t kWorkspaceAlignment = 8;
 
-std::uint32_t load_u32(std::span<const std::uint8_t, 4> bytes) {
-  return static_cast<std::uint32_t>(bytes[0]) | static_cast<std::uint32_t>(bytes[1]) << 8U |
-         static_cast<std::uint32_t>(bytes[2]) << 16U | static_cast<std::uint32_t>(bytes[3]) << 24U;
+bool is_aligned(std::span<const std::byte> workspace) {
+  return reinterpret_cast<std::uintptr_t>(workspace.data()) % kWorkspaceAlignment == 0;
+}
+
+bool is_upload_event(round::EventKind kind) {
+  return kind == round::EventKind::kUpdateStored || kind == round::EventKind::kUpdateAccepted ||
+         kind == round::EventKind::kUpdateRefused;
 }
 
 }  // namespace
@@ -38,6 +44,7 @@ Device::Device(const DeviceConfig& config, const Platform& platform, transport::
       backoff_(config.backoff, platform.entropy) {}
 
 Status Device::start() {
+  if (!is_aligned(workspace_) || config_.samples_per_poll == 0) return Status::kInvalidArgument;
   std::array<std::uint8_t, 4> probe{};
   SKEP_TRY(platform_.entropy.fill(probe));
   SKEP_TRY(seal::initialize_crypto());
@@ -82,14 +89,13 @@ Status Device::open_storage() {
   std::array<std::uint8_t, kRoundRecordBytes> record{};
   const Result<std::size_t> length =
       log_.get(static_cast<std::uint8_t>(model::LogKey::kRound), record);
-  if (length.ok() && *length == record.size()) answered_round_ = load_u32(record);
+  if (length.ok() && *length == record.size()) answered_round_ = load_u32(record.data());
   return length.ok() || length.status() == Status::kNotFound ? Status::kOk : length.status();
 }
 
 Status Device::remember_answered(std::uint32_t round_id) {
-  const std::array<std::uint8_t, kRoundRecordBytes> record{
-      static_cast<std::uint8_t>(round_id), static_cast<std::uint8_t>(round_id >> 8U),
-      static_cast<std::uint8_t>(round_id >> 16U), static_cast<std::uint8_t>(round_id >> 24U)};
+  std::array<std::uint8_t, kRoundRecordBytes> record{};
+  store_u32(record.data(), round_id);
   answered_round_ = round_id;
   return log_.put(static_cast<std::uint8_t>(model::LogKey::kRound), record);
 }
@@ -98,7 +104,7 @@ Result<std::uint32_t> Device::new_training_seed(std::uint32_t round_id) {
   if (config_.training_seed != 0) return mix_seed(config_.training_seed, round_id);
   std::array<std::uint8_t, 4> random{};
   SKEP_TRY(platform_.entropy.fill(random));
-  return load_u32(random);
+  return load_u32(random.data());
 }
 
 std::uint32_t Device::model_version() const {
@@ -108,17 +114,26 @@ std::uint32_t Device::model_version() const {
 std::uint32_t Device::poll() {
   if (state_ == DeviceState::kStopped) return UINT32_MAX;
   client_.poll();
-  const bool needs_session = state_ != DeviceState::kWaiting && state_ != DeviceState::kTraining;
-  if (lost_ == Status::kOk && needs_session &&
-      client_.state() == transport::SessionState::kClosed) {
-    lost_ = Status::kUnreachable;
-  }
-  if (lost_ != Status::kOk) lose_session(std::exchange(lost_, Status::kOk));
-  const bool can_turn = state_ != DeviceState::kWaiting && state_ != DeviceState::kConnecting &&
-                        state_ != DeviceState::kUploading;
-  if (plan_is_new_ && can_turn) follow_plan();
+  const Status problem = session_problem(platform_.clock.now_ms());
+  if (problem != Status::kOk) lose_session(problem);
+  if (has_plan_to_follow()) follow_plan();
   work(platform_.clock.now_ms());
   return idle_ms(platform_.clock.now_ms());
+}
+
+Status Device::session_problem(std::uint64_t now_ms) const {
+  if (lost_ != Status::kOk) return lost_;
+  const bool transfers = state_ == DeviceState::kFetching || state_ == DeviceState::kUploading;
+  if (transfers && now_ms - last_moved_ms_ >= config_.answer_timeout_ms) return Status::kTimeout;
+  const bool needs_session = state_ != DeviceState::kWaiting && state_ != DeviceState::kTraining;
+  const bool is_closed = client_.state() == transport::SessionState::kClosed;
+  return needs_session && is_closed ? Status::kUnreachable : Status::kOk;
+}
+
+// What is under way in the other states has to end first.
+bool Device::has_plan_to_follow() const {
+  return plan_is_new_ && state_ != DeviceState::kWaiting && state_ != DeviceState::kConnecting &&
+         state_ != DeviceState::kUploading;
 }
 
 void Device::work(std::uint64_t now_ms) {
@@ -159,6 +174,7 @@ void Device::work(std::uint64_t now_ms) {
 }
 
 std::uint32_t Device::idle_ms(std::uint64_t now_ms) {
+  if (session_problem(now_ms) != Status::kOk || has_plan_to_follow()) return 0;
   std::uint64_t due_ms = now_ms;
   switch (state_) {
     case DeviceState::kWaiting:
@@ -167,9 +183,11 @@ std::uint32_t Device::idle_ms(std::uint64_t now_ms) {
     case DeviceState::kObserving:
       due_ms = last_heard_ms_ + config_.refresh_ms;
       break;
-    case DeviceState::kConnecting:
     case DeviceState::kFetching:
     case DeviceState::kUploading:
+      due_ms = last_moved_ms_ + config_.answer_timeout_ms;
+      break;
+    case DeviceState::kConnecting:
       return client_.next_timeout_ms();
     default:
       return 0;
@@ -202,6 +220,7 @@ void Device::observe() {
 }
 
 void Device::lose_session(Status reason) {
+  lost_ = Status::kOk;
   client_.close();
   slots_->cancel_install();
   report(EventKind::kSessionLost, reason);
@@ -214,12 +233,22 @@ void Device::back_off() {
   resume_at_ms_ = platform_.clock.now_ms() + backoff_.next_ms();
 }
 
+// Until the next plan. Training outlives its session, so there may be none.
+void Device::rest() {
+  if (client_.state() == transport::SessionState::kEstablished) {
+    state_ = DeviceState::kObserving;
+  } else {
+    back_off();
+  }
+}
+
 void Device::report(EventKind kind, Status status) {
   if (events_ == nullptr) return;
   const round::RoundSummary summary = local_round_.summary();
+  const std::uint32_t plan_round = plan_.has_value() ? (*plan_)->round : 0;
   events_->on_event({.kind = kind,
                      .status = status,
-                     .round = plan_.has_value() ? (*plan_)->round : 0,
+                     .round = is_upload_event(kind) ? upload_round_ : plan_round,
                      .model_version = model_version(),
                      .update_bytes = static_cast<std::uint32_t>(upload_.size()),
                      .sample_count = summary.sample_count,

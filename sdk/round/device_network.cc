@@ -1,5 +1,6 @@
 // What a Device does with what the gateway says.
 #include <algorithm>
+#include <utility>
 
 #include "device_requests.h"
 #include "skep/device.h"
@@ -43,19 +44,25 @@ void Device::on_response(transport::RequestId id, const transport::Response& res
 void Device::on_failure(transport::RequestId /*id*/, Status status) { lost_ = status; }
 
 void Device::on_plan_block(const transport::Response& response) {
+  if (is_temporary(response.code) && state_ == DeviceState::kObserving) {
+    back_off();  // the session stays: a handshake costs a busy gateway more than a request
+    return;
+  }
   if (!transport::is_success(response.code)) {
     lost_ = problem_status(response.payload);
     return;
   }
   if (response.offset == 0) plan_bytes_ = 0;
-  if (response.offset != plan_bytes_ ||
-      response.payload.size() > plan_buffer_.size() - plan_bytes_) {
+  if (response.offset != plan_bytes_) return;  // the rest of one that was refused
+  if (response.payload.size() > plan_buffer_.size() - plan_bytes_) {
+    plan_bytes_ = UINT32_MAX;  // no further block continues it
     report(EventKind::kPlanRefused, Status::kTooLarge);
     return;
   }
   std::ranges::copy(response.payload, plan_buffer_.begin() + plan_bytes_);
   plan_bytes_ += static_cast<std::uint32_t>(response.payload.size());
-  if (response.last) on_plan(Bytes(plan_buffer_).first(plan_bytes_));
+  if (!response.last) return;
+  on_plan(Bytes(plan_buffer_).first(std::exchange(plan_bytes_, UINT32_MAX)));
 }
 
 void Device::on_plan(Bytes message) {
@@ -85,22 +92,26 @@ void Device::on_model_block(const transport::Response& response) {
     refuse_model(problem_status(response.payload));
     return;
   }
-  if (response.offset == 0) {
-    model_bytes_ =
-        response.last ? static_cast<std::uint32_t>(response.payload.size()) : response.total_bytes;
-    std::ranges::fill(model_etag_, std::uint8_t{0});
-    std::copy_n(response.etag.begin(), std::min(response.etag.size(), model_etag_.size()),
-                model_etag_.begin());
-  } else if (!std::ranges::equal(response.etag, model_etag_)) {
-    refuse_model(Status::kMalformed);  // another model took its place in mid-transfer
-    return;
-  }
-  if (const Status status = slots_->append(response.offset, response.payload);
-      status != Status::kOk) {
+  if (const Status status = take_model_block(response); status != Status::kOk) {
     refuse_model(status);
     return;
   }
+  last_moved_ms_ = last_heard_ms_;
   if (response.last) state_ = DeviceState::kInstalling;
+}
+
+Status Device::take_model_block(const transport::Response& response) {
+  if (response.etag.size() != model_etag_.size()) return Status::kMalformed;
+  if (response.offset == 0) {
+    std::ranges::copy(response.etag, model_etag_.begin());
+    if (response.total_bytes != 0) SKEP_TRY(slots_->lower_package_bytes(response.total_bytes));
+  } else if (!std::ranges::equal(response.etag, model_etag_)) {
+    return Status::kMalformed;  // another model took its place in mid-transfer
+  }
+  SKEP_TRY(slots_->append(response.offset, response.payload));
+  // Where the body ends is certain only now: the total is the peer's claim, and optional. A
+  // package that was cut short does not decode.
+  return response.last ? slots_->lower_package_bytes(slots_->received_bytes()) : Status::kOk;
 }
 
 void Device::on_receipt(const transport::Response& response) {

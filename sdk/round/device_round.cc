@@ -12,7 +12,6 @@ void Device::follow_plan() {
   plan_is_new_ = false;
   client_.cancel(round::kModelRequest);
   slots_->cancel_install();
-  state_ = DeviceState::kObserving;
   const wire::RoundPlan& plan = **plan_;
   if (plan.base_version > model_version()) {
     begin_fetch();
@@ -20,6 +19,7 @@ void Device::follow_plan() {
   }
   if (plan.state != skep_RoundState_ROUND_STATE_OPEN || plan.round <= answered_round_) {
     backoff_.reset();
+    rest();
     return;
   }
   if (const Status status = check_plan(plan); status != Status::kOk) {
@@ -68,6 +68,7 @@ void Device::continue_fetch() {
   std::to_chars(model_query_.data() + 2, model_query_.data() + model_query_.size() - 1,
                 (*plan_)->base_version);
   state_ = DeviceState::kFetching;
+  last_moved_ms_ = platform_.clock.now_ms();
   const Status status =
       client_.send(round::kModelRequest, {.path = wire::kModelPath, .query = model_query_.data()});
   if (status != Status::kOk) lost_ = status;
@@ -144,30 +145,43 @@ Status Device::finish_round() {
 // The plan is not tried again: what refused it would refuse it again. The next one may do.
 void Device::refuse_round(Status reason) {
   answered_round_ = (*plan_)->round;
-  state_ = DeviceState::kObserving;
   report(EventKind::kPlanRefused, reason);
+  rest();
 }
 
 // ---- the upload
 
-// After a reset the update is in storage only; it is sent before anything else uses the workspace.
 void Device::begin_upload() {
-  if (upload_.empty()) {
-    const Result<model::PendingInfo> info =
-        pending_->load({reinterpret_cast<std::uint8_t*>(workspace_.data()), workspace_.size()});
-    if (!info.ok()) {
-      if (info.status() != Status::kNotFound) (void)pending_->clear();
-      return;
-    }
-    upload_ = {reinterpret_cast<const std::uint8_t*>(workspace_.data()), info->size_bytes};
-    upload_round_ = info->round;
+  if (client_.state() != transport::SessionState::kEstablished) {
+    back_off();  // lost while training; once there is a new one, the upload begins again
+    return;
   }
+  if (const Status status = load_upload(); status != Status::kOk) {
+    lost_ = status;
+    return;
+  }
+  if (upload_.empty()) return;
   state_ = DeviceState::kUploading;
+  last_moved_ms_ = platform_.clock.now_ms();
   client_.cancel(round::kUploadRequest);
   const Status status = client_.send(
       round::kUploadRequest,
       {.method = transport::Method::kPost, .path = wire::kUpdatesPath, .body = upload_});
   if (status != Status::kOk) lost_ = status;
+}
+
+// After a reset the update is in storage only; it is sent before anything else uses the workspace.
+// One that can never be sent is forgotten; a medium that fails now may work later.
+Status Device::load_upload() {
+  if (!upload_.empty()) return Status::kOk;
+  const Result<model::PendingInfo> info =
+      pending_->load({reinterpret_cast<std::uint8_t*>(workspace_.data()), workspace_.size()});
+  if (info.status() == Status::kNotFound) return Status::kOk;
+  if (info.status() == Status::kStorageFailed) return Status::kStorageFailed;
+  if (!info.ok()) return pending_->clear();
+  upload_ = {reinterpret_cast<const std::uint8_t*>(workspace_.data()), info->size_bytes};
+  upload_round_ = info->round;
+  return Status::kOk;
 }
 
 void Device::end_upload(EventKind outcome, Status status) {

@@ -15,6 +15,11 @@ namespace {
 // from the same seed and the epoch's number.
 constexpr std::uint32_t kRoundingSalt = 0x726F756E;
 
+bool is_same(const ModelSpec& a, const ModelSpec& b) {
+  return a.inputs == b.inputs && a.input_exponent == b.input_exponent && a.loss == b.loss &&
+         std::ranges::equal(a.active_layers(), b.active_layers());
+}
+
 constexpr std::uint32_t align8(std::uint32_t offset) { return (offset + 7U) & ~7U; }
 
 std::uint32_t mean(std::uint64_t sum, std::uint32_t count) {
@@ -67,13 +72,16 @@ Status LocalRound::begin(const RoundTask& task) {
   if (task.plan.mode != skep_RoundMode_ROUND_MODE_PLAIN || task.plan.noise_multiplier_q16 != 0) {
     return Status::kUnsupported;
   }
-  SKEP_ASSIGN_OR_RETURN(layout_, lay_out(task.spec, task.plan.keep_permille, task.plan.value_bits));
-  if (layout_.size_bytes > workspace_.size()) return Status::kNoMemory;
+  SKEP_TRY(seal::kem_from_wire(task.plan.kem).status());
+  SKEP_ASSIGN_OR_RETURN(const Layout layout,
+                        lay_out(task.spec, task.plan.keep_permille, task.plan.value_bits));
+  if (layout.size_bytes > workspace_.size()) return Status::kNoMemory;
   sample_count_ = std::min(samples_.count(), wire::kMaxSampleCount);
   if (sample_count_ == 0) return Status::kNotFound;
 
   task_.emplace(task);
-  prepare_residual();
+  layout_ = layout;
+  prepare_residual(task.spec);
   SKEP_ASSIGN_OR_RETURN(learn::Engine engine,
                         learn::Engine::create(task.spec, learn::Purpose::kTraining,
                                               workspace_.first(layout_.residual)));
@@ -81,17 +89,18 @@ Status LocalRound::begin(const RoundTask& task) {
   engine.seed_rounding(mix_seed(task.seed, kRoundingSalt));
   engine_.emplace(engine);
 
-  position_ = epoch_ = steps_ = 0;
+  position_ = epoch_ = 0;
+  steps_ = 0;
   loss_sum_ = 0;
   loss_before_q16_ = loss_after_q16_ = 0;
   phase_ = Phase::kEvaluating;
   return Status::kOk;
 }
 
-void LocalRound::prepare_residual() {
-  if (residual_dimension_ == layout_.dimension) return;
+void LocalRound::prepare_residual(const ModelSpec& spec) {
+  if (is_same(residual_spec_, spec)) return;
   feedback_.emplace(region<std::int16_t>(layout_.residual, layout_.dimension));
-  residual_dimension_ = layout_.dimension;
+  residual_spec_ = spec;
 }
 
 Result<bool> LocalRound::step(std::uint16_t samples) {
@@ -181,7 +190,7 @@ Status LocalRound::compress_update() {
   SKEP_ASSIGN_OR_RETURN(
       Delta delta, engine_->difference_from(task_->weights,
                                             region<std::int16_t>(layout_.delta, layout_.dimension),
-                                            std::min(sample_count_, steps_)));
+                                            trained_sample_count()));
   SKEP_TRY(feedback_->add_to(delta));
   SKEP_ASSIGN_OR_RETURN(const Clipped clipped,
                         privacy::clip(delta, Norm{.q16 = task_->plan.clip_norm_q16}));
@@ -219,8 +228,12 @@ Status LocalRound::seal_update() {
   return Status::kOk;
 }
 
+std::uint32_t LocalRound::trained_sample_count() const {
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(sample_count_, steps_));
+}
+
 RoundSummary LocalRound::summary() const {
-  return {.sample_count = std::min(sample_count_, steps_),
+  return {.sample_count = trained_sample_count(),
           .loss_before_q16 = loss_before_q16_,
           .loss_after_q16 = loss_after_q16_};
 }
@@ -228,6 +241,8 @@ RoundSummary LocalRound::summary() const {
 Result<std::uint16_t> LocalRound::predict(const ModelSpec& spec, const ByteSource& weights,
                                           std::span<const std::int16_t> features) {
   phase_ = Phase::kNone;
+  // The engine of another architecture may reach over the residual.
+  if (!is_same(residual_spec_, spec)) residual_spec_ = {};
   SKEP_ASSIGN_OR_RETURN(learn::Engine engine,
                         learn::Engine::create(spec, learn::Purpose::kInference, workspace_));
   SKEP_TRY(engine.load(weights));

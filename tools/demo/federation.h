@@ -17,13 +17,13 @@ namespace skep::demo {
 /// How a round is run; written into skepd.toml by `skepctl init`.
 struct RoundRecipe {
   std::uint32_t quorum = 20;
-  std::uint32_t max_rounds = 20;
-  std::uint32_t learning_rate_mantissa = 3;
-  std::uint32_t learning_rate_shift = 6;
-  std::uint32_t local_epochs = 3;
+  std::uint32_t max_rounds = 25;
+  std::uint32_t learning_rate_mantissa = 1;
+  std::uint32_t learning_rate_shift = 3;
+  std::uint32_t local_epochs = 5;
   double clip_norm = 8.0;
   std::uint32_t keep_permille = 100;
-  std::uint32_t value_bits = 10;
+  std::uint32_t value_bits = 8;
 };
 
 /// Errors are exceptions whose text has what the failing program said.

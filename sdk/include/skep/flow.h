@@ -73,7 +73,7 @@ class Noised {
   Delta delta_;
 };
 
-/// The bytes that carry a noised delta (compress/format.md), and its FedAvg weight.
+/// The bytes that carry a noised delta (docs/reference/compressed-delta.md), and its FedAvg weight.
 class Compressed {
  public:
   [[nodiscard]] Bytes bytes() const { return bytes_; }

@@ -233,11 +233,9 @@ Status CoapClient::send(RequestId id, const Request& request) {
     coap_delete_pdu(pdu);
     return Status::kNoMemory;
   }
+  // Not before it is sent: a failure to send is this call's result, not a callback too.
+  if (coap_send(session_, pdu) == COAP_INVALID_MID) return Status::kUnreachable;
   pending_[id] = pending;
-  if (coap_send(session_, pdu) == COAP_INVALID_MID) {
-    pending_[id] = Pending{};
-    return Status::kUnreachable;
-  }
   return Status::kOk;
 }
 
@@ -260,7 +258,10 @@ std::uint32_t CoapClient::next_timeout_ms() {
   if (context_ == nullptr) return UINT32_MAX;
   coap_tick_t now = 0;
   coap_ticks(&now);
+  // It also does what is due, so the handler may hear of a failure: then there is work at once.
+  has_news_ = false;
   const unsigned timeout_ms = coap_io_prepare_epoll(context_, now);
+  if (has_news_) return 0;
   return timeout_ms == 0 ? UINT32_MAX : timeout_ms;
 }
 
@@ -305,6 +306,7 @@ void CoapClient::on_pdu(const coap_pdu_t* pdu) {
   // An observation goes on after a success; an error ends it (RFC 7641 section 3.2).
   const bool ends = response.last && !(pending_[id].observe && is_success(response.code));
   if (ends) pending_[id] = Pending{};
+  has_news_ = true;
   handler_->on_response(id, response);
 }
 
@@ -318,12 +320,14 @@ void CoapClient::on_nack(const coap_pdu_t* pdu, Status status) {
   const int index = find({token.s, token.length});
   if (index < 0) return;
   pending_[static_cast<std::size_t>(index)] = Pending{};
+  has_news_ = true;
   handler_->on_failure(static_cast<RequestId>(index), status);
 }
 
 void CoapClient::on_session_lost() {
   if (state_ == SessionState::kClosed) return;
   state_ = SessionState::kClosed;
+  has_news_ = true;
   for (std::size_t i = 0; i < pending_.size(); ++i) {
     if (!pending_[i].active) continue;
     pending_[i] = Pending{};

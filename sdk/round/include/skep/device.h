@@ -45,12 +45,17 @@ struct DeviceConfig {
   /// again bit by bit; 0 draws a new seed from the entropy source in each round.
   std::uint32_t training_seed = 0;
 
-  /// Samples that one poll() trains on or evaluates: how long a poll may take.
+  /// Samples that one poll() trains on or evaluates, ≥ 1: how long a poll may take.
   std::uint16_t samples_per_poll = 1;
 
   /// After this long without a word from the gateway the observation is renewed, which also finds
   /// out whether the session still lives (a gateway that restarted has forgotten it).
   std::uint32_t refresh_ms = 60'000;
+
+  /// A transfer that has not moved for this long is given up with its session: the gateway took
+  /// the request and then forgot it, which no retransmission notices. Longer than what those take
+  /// (RFC 7252 section 4.8.2: EXCHANGE_LIFETIME is 247 s, MAX_TRANSMIT_WAIT 93 s).
+  std::uint32_t answer_timeout_ms = 120'000;
 
   round::BackoffLimits backoff{};
 };
@@ -86,7 +91,8 @@ class Device final : private transport::ResponseHandler {
   /// Recovers the state in storage; the first poll() connects.
   ///
   /// Errors: kNoEntropy if the entropy source fails (nothing is done without it);
-  /// kInvalidArgument if the credentials hold no usable key; kStorageFailed;
+  /// kInvalidArgument if the credentials hold no usable key, the workspace is not aligned or
+  /// samples_per_poll is 0; kStorageFailed;
   /// kTooLarge if the storage cannot hold the configured sizes.
   Status start();
 
@@ -120,14 +126,18 @@ class Device final : private transport::ResponseHandler {
   void on_plan_block(const transport::Response& response);
   void on_plan(Bytes message);
   void on_model_block(const transport::Response& response);
+  Status take_model_block(const transport::Response& response);
   void on_receipt(const transport::Response& response);
 
   void work(std::uint64_t now_ms);
   [[nodiscard]] std::uint32_t idle_ms(std::uint64_t now_ms);
   void connect();
   void on_connected();
+  [[nodiscard]] Status session_problem(std::uint64_t now_ms) const;
+  [[nodiscard]] bool has_plan_to_follow() const;
   void lose_session(Status reason);
   void back_off();
+  void rest();
   void observe();
 
   Status load_identity();
@@ -143,6 +153,7 @@ class Device final : private transport::ResponseHandler {
   Status finish_round();
   void refuse_round(Status reason);
   void begin_upload();
+  [[nodiscard]] Status load_upload();
   Status check_receipt(Bytes body) const;
   void end_upload(EventKind outcome, Status status);
   Status remember_answered(std::uint32_t round_id);
@@ -168,14 +179,14 @@ class Device final : private transport::ResponseHandler {
   Status lost_ = Status::kOk;         // why the session is to be given up; kOk: it is not
   std::uint64_t resume_at_ms_ = 0;    // end of kWaiting
   std::uint64_t last_heard_ms_ = 0;   // of the gateway, in any way
+  std::uint64_t last_moved_ms_ = 0;   // of the transfer under way
   std::uint32_t answered_round_ = 0;  // last round that is over for this device
   std::optional<seal::VerifiedPlan> plan_;
   bool plan_is_new_ = false;
   ModelSpec spec_{};  // of the round that local_round_ works on
   std::array<std::uint8_t, wire::kMaxSignedRoundPlanBytes> plan_buffer_{};
   std::uint32_t plan_bytes_ = 0;
-  std::uint32_t model_bytes_ = 0;  // of the package being fetched; 0 until its first block
-  std::array<std::uint8_t, wire::kModelEtagBytes> model_etag_{};
+  std::array<std::uint8_t, wire::kModelEtagBytes> model_etag_{};  // of the package being fetched
   std::array<char, 16> model_query_{};
   Bytes upload_{};  // the stored update's bytes, in the workspace
   std::uint32_t upload_round_ = 0;

@@ -40,7 +40,7 @@ struct RoundSummary {
 ///
 /// The flow is design.md section 1; the residual of error feedback (algorithms.md section 2) is
 /// added to the delta before it is clipped, so that what is sent keeps the norm bound. It lives
-/// in the workspace from round to round while the model's dimension stays the same, and is lost
+/// in the workspace from round to round while the model's architecture stays the same, and is lost
 /// at a reset: that costs accuracy of one update, never correctness.
 ///
 /// The same task, samples and residual give the same compressed bytes on every device; sealing
@@ -66,11 +66,12 @@ class LocalRound {
   /// Prepares a round. The last round's update is gone.
   ///
   /// Errors: kUnsupported if the plan asks for something that this build does not do (noise, a
-  /// mode other than plain); kNoMemory if the workspace is too small; kNotFound without samples;
+  /// mode other than plain, a key encapsulation that it does not know); those of
+  /// workspace_bytes(); kNoMemory if the workspace is too small; kNotFound without samples;
   /// kMalformed if the weights do not load; kStorageFailed.
   Status begin(const RoundTask& task);
 
-  /// Works on at most `samples` samples, or finishes one later stage.
+  /// Works on at most `samples` samples (≥ 1), or finishes one later stage.
   /// True when the update is ready. Errors end the round; begin() starts another.
   [[nodiscard]] Result<bool> step(std::uint16_t samples);
 
@@ -106,11 +107,12 @@ class LocalRound {
 
   [[nodiscard]] static Result<Layout> lay_out(const ModelSpec& spec, std::uint32_t keep_permille,
                                               std::uint32_t value_bits);
-  void prepare_residual();
+  void prepare_residual(const ModelSpec& spec);
   Status evaluate(std::uint16_t samples);
   Status train(std::uint16_t samples);
   Status train_on(std::uint32_t index);
   [[nodiscard]] bool epoch_ended() const;
+  [[nodiscard]] std::uint32_t trained_sample_count() const;
   Status compress_update();
   Status seal_update();
   Status read_sample(std::uint32_t index, std::uint16_t& label);
@@ -127,14 +129,14 @@ class LocalRound {
   SampleSource& samples_;
   std::span<std::byte> workspace_;
   Layout layout_{};
-  std::uint32_t residual_dimension_ = 0;  // 0: the workspace holds no residual
+  ModelSpec residual_spec_{};  // whose residual the workspace holds; no layers: of none
   std::optional<compress::ErrorFeedback> feedback_;
   std::optional<learn::Engine> engine_;
   std::optional<RoundTask> task_;
   Phase phase_ = Phase::kNone;
   std::uint32_t position_ = 0;      // samples done in the current pass
   std::uint32_t epoch_ = 0;         // local epochs finished
-  std::uint32_t steps_ = 0;         // SGD steps done
+  std::uint64_t steps_ = 0;         // SGD steps done
   std::uint32_t sample_count_ = 0;  // at begin()
   std::uint64_t loss_sum_ = 0;      // Σ of the current pass, Q16.16
   std::uint32_t loss_before_q16_ = 0;

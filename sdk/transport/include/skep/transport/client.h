@@ -19,7 +19,8 @@ enum class Method : std::uint8_t { kGet = 1, kPost = 2, kDelete = 4 };
 /// CoAP content formats (RFC 7252 section 12.3) used on the wire.
 inline constexpr std::uint16_t kOctetStream = 42;
 
-/// All pointers and spans outlive the request: until its last response, failure or cancel().
+/// All pointers and spans outlive the request: until its last response, failure or cancel() (but
+/// see there for bodies).
 struct Request {
   Method method = Method::kGet;
   const char* path = "";   ///< Without a leading slash, e.g. "skep/v1/round".
@@ -47,8 +48,8 @@ struct Response {
   Bytes etag{};                   ///< 0 … 8 bytes. Valid during the call only.
 };
 
-/// Receives what the client hears; called from within Client::poll() and Client::send() only.
-/// A handler may call send() and cancel(), never open(), close() or poll().
+/// Receives what the client hears; called from within Client::poll(), send() and
+/// next_timeout_ms() only. A handler may call send() and cancel(), never open(), close() or poll().
 class ResponseHandler {
  public:
   virtual void on_response(RequestId id, const Response& response) = 0;
@@ -84,13 +85,15 @@ class Client {
   /// is not established; kNoMemory.
   virtual Status send(RequestId id, const Request& request) = 0;
 
-  /// Stops observing or waiting: no callback for this id follows.
+  /// Stops observing or waiting: no callback for this id follows. A body that is being sent
+  /// block-wise goes on, so its memory is needed unchanged until close().
   virtual void cancel(RequestId id) = 0;
 
   /// Handles what has arrived and what is due.
   virtual void poll() = 0;
 
-  /// Milliseconds after which poll() is due although nothing arrives (retransmissions).
+  /// Milliseconds after which poll() is due although nothing arrives (retransmissions); 0 if the
+  /// handler has just been called. UINT32_MAX if nothing is due.
   [[nodiscard]] virtual std::uint32_t next_timeout_ms() = 0;
 
  protected:

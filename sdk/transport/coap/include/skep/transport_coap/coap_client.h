@@ -84,6 +84,7 @@ class CoapClient final : public Client {
   coap_session_t* session_ = nullptr;
   ResponseHandler* handler_ = nullptr;
   SessionState state_ = SessionState::kClosed;
+  bool has_news_ = false;  // the handler was called, or the session ended
   std::array<Pending, kMaxRequests> pending_{};
 };
 

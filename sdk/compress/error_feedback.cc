@@ -1,0 +1,117 @@
+#include "skep/compress/error_feedback.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "skep/compress/decoder.h"
+#include "skep/config.h"
+#include "skep/core/integer_math.h"
+
+namespace skep::compress {
+namespace {
+
+/// Sums of two vectors of different exponents, exactly: in units of the smaller one's.
+class ExactSums {
+ public:
+  ExactSums(std::span<const std::int16_t> a, int a_exponent, std::span<const std::int16_t> b,
+            int b_exponent)
+      : a_(a),
+        b_(b),
+        exponent_(std::min(a_exponent, b_exponent)),
+        a_unit_(std::int64_t{1} << (a_exponent - exponent_)),
+        b_unit_(std::int64_t{1} << (b_exponent - exponent_)) {}
+
+  /// At most 2^48 in magnitude: int16 shifted by at most 32, twice.
+  [[nodiscard]] std::int64_t operator[](std::size_t i) const {
+    return a_[i] * a_unit_ + b_[i] * b_unit_;
+  }
+  [[nodiscard]] int exponent() const { return exponent_; }
+
+  /// Halvings, rounded, after which all sums fit into int16; at most so many that the exponent is
+  /// kMaxDeltaExponent.
+  [[nodiscard]] unsigned halvings() const {
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+    for (std::size_t i = 0; i < a_.size(); ++i) {
+      low = std::min(low, (*this)[i]);
+      high = std::max(high, (*this)[i]);
+    }
+    unsigned shift = 0;
+    while (exponent_ + static_cast<int>(shift) < kMaxDeltaExponent &&
+           (shift_right_half_even(low, shift) < INT16_MIN ||
+            shift_right_half_even(high, shift) > INT16_MAX)) {
+      ++shift;
+    }
+    return shift;
+  }
+
+ private:
+  std::span<const std::int16_t> a_;
+  std::span<const std::int16_t> b_;
+  int exponent_;
+  std::int64_t a_unit_;
+  std::int64_t b_unit_;
+};
+
+/// Whether `sent` value * 2^shift is a part of `value`: of its sign and no larger.
+bool is_part_of(std::int64_t sent, std::int64_t value) {
+  return value < 0 ? sent <= 0 && sent >= value : sent >= 0 && sent <= value;
+}
+
+/// What `value` * 2^shift leaves of each element that was sent; calls visit(index, rest).
+///
+/// Errors: kInvalidArgument if it is not made from `from`.
+template <typename Visitor>
+Status for_each_rest(const Delta& from, Bytes sent, Visitor&& visit) {
+  const auto opened = Decoder::open(sent, static_cast<std::uint32_t>(from.values.size()));
+  if (!opened.ok() || opened->header().exponent < from.exponent) return Status::kInvalidArgument;
+  Decoder decoder = *opened;
+  const std::int64_t unit = std::int64_t{1} << (decoder.header().exponent - from.exponent);
+  std::uint32_t index = 0;
+  std::int32_t value = 0;
+  for (;;) {
+    const Result<bool> more = decoder.next(index, value);
+    if (!more.ok()) return Status::kInvalidArgument;
+    if (!*more) return Status::kOk;
+    const std::int64_t part = value * unit;
+    if (!is_part_of(part, from.values[index])) return Status::kInvalidArgument;
+    visit(index, static_cast<std::int16_t>(from.values[index] - part));
+  }
+}
+
+}  // namespace
+
+ErrorFeedback::ErrorFeedback(std::span<std::int16_t> memory) : memory_(memory) { reset(); }
+
+void ErrorFeedback::reset() {
+  std::fill(memory_.begin(), memory_.end(), std::int16_t{0});
+  exponent_ = kMaxDeltaExponent;  // of zeros any will do; this one costs sums no precision
+}
+
+Status ErrorFeedback::add_to(Delta& delta) const {
+  if (delta.values.size() != memory_.size() || delta.exponent < kMinDeltaExponent ||
+      delta.exponent > kMaxDeltaExponent) {
+    return Status::kInvalidArgument;
+  }
+  const ExactSums sums(delta.values, delta.exponent, memory_, exponent_);
+  const unsigned halvings = sums.halvings();
+  for (std::size_t i = 0; i < memory_.size(); ++i) {
+    const std::int64_t sum = shift_right_half_even(sums[i], halvings);
+    delta.values[i] = static_cast<std::int16_t>(
+        std::clamp(sum, std::int64_t{INT16_MIN}, std::int64_t{INT16_MAX}));
+  }
+  delta.exponent = sums.exponent() + static_cast<int>(halvings);
+  return Status::kOk;
+}
+
+Status ErrorFeedback::retain(const Noised& sent_from, const Compressed& sent) {
+  const Delta& from = sent_from.delta();
+  if (from.values.size() != memory_.size()) return Status::kInvalidArgument;
+  SKEP_TRY(for_each_rest(from, sent.bytes(), [](std::uint32_t, std::int16_t) {}));
+  std::copy(from.values.begin(), from.values.end(), memory_.begin());
+  exponent_ = from.exponent;
+  return for_each_rest(from, sent.bytes(),
+                       [this](std::uint32_t index, std::int16_t rest) { memory_[index] = rest; });
+}
+
+}  // namespace skep::compress

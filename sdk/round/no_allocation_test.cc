@@ -1,0 +1,187 @@
+// A Device must not allocate: on a board there is no allocator. The linker routes malloc and its
+// kin through the wrappers below (CMakeLists.txt), operator new is replaced; while armed, any use
+// aborts. Mbed TLS has memory of its own, as on a board; what stands for the world outside (the
+// gateway, the flash) disarms the trap while it works.
+#include <gtest/gtest.h>
+#include <mbedtls/platform.h>
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+
+#include "device_world.h"
+
+namespace {
+
+volatile bool armed = false;  // volatile: the compiler believes that malloc never reads it
+
+void fail_if_armed(const char* what) {
+  if (!armed) return;
+  armed = false;
+  std::fprintf(stderr, "allocation from the SDK: %s\n", what);
+  std::abort();
+}
+
+}  // namespace
+
+extern "C" {
+void* __real_malloc(std::size_t size);
+void* __real_calloc(std::size_t count, std::size_t size);
+void* __real_realloc(void* pointer, std::size_t size);
+
+void* __wrap_malloc(std::size_t size) {
+  fail_if_armed("malloc");
+  return __real_malloc(size);
+}
+void* __wrap_calloc(std::size_t count, std::size_t size) {
+  fail_if_armed("calloc");
+  return __real_calloc(count, size);
+}
+void* __wrap_realloc(void* pointer, std::size_t size) {
+  fail_if_armed("realloc");
+  return __real_realloc(pointer, size);
+}
+}
+
+// Not inlined: gcc would see free() on what new returned and warn of a mismatch.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  fail_if_armed("operator new");
+  if (void* const pointer = __real_malloc(size == 0 ? 1 : size)) return pointer;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* pointer) noexcept { std::free(pointer); }
+[[gnu::noinline]] void operator delete(void* pointer, std::size_t) noexcept { std::free(pointer); }
+
+namespace skep::round {
+namespace {
+
+class Trap {
+ public:
+  explicit Trap(bool is_armed) : before_(armed) { armed = is_armed; }
+  ~Trap() { armed = before_; }
+  Trap(const Trap&) = delete;
+  Trap& operator=(const Trap&) = delete;
+
+ private:
+  bool before_;
+};
+
+// The gateway with the trap disarmed, and armed again in its calls back into the SDK.
+class OutsideClient final : public transport::Client, private transport::ResponseHandler {
+ public:
+  explicit OutsideClient(FakeGateway& gateway) : gateway_(gateway) {}
+
+  Status open(transport::ResponseHandler& handler) override {
+    const Trap trap(false);
+    handler_ = &handler;
+    return gateway_.open(*this);
+  }
+  void close() override {
+    const Trap trap(false);
+    gateway_.close();
+  }
+  [[nodiscard]] transport::SessionState state() const override { return gateway_.state(); }
+  Status send(transport::RequestId id, const transport::Request& request) override {
+    const Trap trap(false);
+    return gateway_.send(id, request);
+  }
+  void cancel(transport::RequestId id) override {
+    const Trap trap(false);
+    gateway_.cancel(id);
+  }
+  void poll() override {
+    const Trap trap(false);
+    gateway_.poll();
+  }
+  [[nodiscard]] std::uint32_t next_timeout_ms() override { return gateway_.next_timeout_ms(); }
+
+ private:
+  void on_response(transport::RequestId id, const transport::Response& response) override {
+    const Trap trap(true);
+    handler_->on_response(id, response);
+  }
+  void on_failure(transport::RequestId id, Status status) override {
+    const Trap trap(true);
+    handler_->on_failure(id, status);
+  }
+
+  FakeGateway& gateway_;
+  transport::ResponseHandler* handler_ = nullptr;
+};
+
+class OutsideFlash final : public Storage {
+ public:
+  explicit OutsideFlash(core_testing::RamFlash& flash) : flash_(flash) {}
+  [[nodiscard]] FlashGeometry geometry() const override { return flash_.geometry(); }
+  Status read(std::uint32_t offset, MutableBytes out) override {
+    const Trap trap(false);
+    return flash_.read(offset, out);
+  }
+  Status program(std::uint32_t offset, Bytes data) override {
+    const Trap trap(false);
+    return flash_.program(offset, data);
+  }
+  Status erase(std::uint32_t offset, std::uint32_t length_bytes) override {
+    const Trap trap(false);
+    return flash_.erase(offset, length_bytes);
+  }
+  Status sync() override {
+    const Trap trap(false);
+    return flash_.sync();
+  }
+
+ private:
+  core_testing::RamFlash& flash_;
+};
+
+// Before PSA starts, so that every block is freed by the allocator that it came from.
+const int kHeapInstalled = mbedtls_platform_set_calloc_free(__real_calloc, std::free);
+
+TEST(NoAllocation, WholeRoundsOfADeviceAllocateNothing) {
+  ASSERT_EQ(kHeapInstalled, 0);
+  DeviceWorld world;
+  OutsideClient client(world.gateway);
+  OutsideFlash flash(world.flash);
+  static std::array<std::uint64_t, 512> workspace;
+  Device device({.credentials = world.credentials,
+                 .max_package_bytes = 4096,
+                 .max_update_bytes = 2048,
+                 .training_seed = 7},
+                {world.clock, world.entropy, flash, world.samples}, client,
+                std::as_writable_bytes(std::span(workspace)), nullptr);
+  const auto run_armed = [&](std::size_t updates) {
+    const Trap trap(true);
+    for (int i = 0; i < 5'000 && world.gateway.received().size() < updates; ++i) {
+      world.clock.advance(std::min<std::uint32_t>(device.poll(), 60'000));
+    }
+    (void)device.poll();
+  };
+  {
+    const Trap trap(true);
+    ASSERT_EQ(device.start(), Status::kOk);
+  }
+  run_armed(1);
+  world.gateway.release_next_model();
+  world.gateway.open_next_round();
+  run_armed(2);
+  {
+    const Trap trap(true);
+    EXPECT_TRUE(device.predict(world.samples.samples[0].features).ok());
+  }
+  EXPECT_EQ(world.gateway.received().size(), 2U);
+  EXPECT_EQ(device.model_version(), 2U);
+}
+
+void allocate_with_new() {
+  const Trap trap(true);
+  std::byte* volatile pointer = new std::byte;
+  delete pointer;
+}
+
+TEST(NoAllocationDeathTest, TheTrapWorks) {
+  EXPECT_DEATH(allocate_with_new(), "allocation from the SDK: operator new");
+}
+
+}  // namespace
+}  // namespace skep::round

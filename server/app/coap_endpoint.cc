@@ -1,0 +1,465 @@
+#include "coap_endpoint.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+#include "coap_messages.h"
+#include "log.h"
+#include "skep/config.h"
+#include "skep/pki/files.h"
+#include "skep/wire/codec.h"
+#include "skep/wire/resources.h"
+#include "skep/wire/response_code.h"
+
+namespace skep::app {
+namespace {
+
+constexpr std::size_t kMaxPemBytes = 64U << 10U;
+constexpr std::uint32_t kLargestBlockOptionSzx = 6;
+
+std::string remote_of(const coap_session_t* session) {
+  std::array<unsigned char, 64> text{};
+  const std::size_t length =
+      coap_print_addr(coap_session_get_addr_remote(session), text.data(), text.size());
+  return {reinterpret_cast<const char*>(text.data()), length};
+}
+
+std::string_view view_of(const coap_string_t* text) {
+  if (text == nullptr) return {};
+  return {reinterpret_cast<const char*>(text->s), text->length};
+}
+
+// "v=N", a decimal number without sign, blanks or leading zeros.
+std::optional<std::uint32_t> parse_version(std::string_view query) {
+  const std::string_view prefix = wire::kModelVersionQuery;
+  if (!query.starts_with(prefix)) return std::nullopt;
+  query.remove_prefix(prefix.size());
+  std::uint32_t version = 0;
+  const auto [end, error] = std::from_chars(query.data(), query.data() + query.size(), version);
+  if (error != std::errc() || end != query.data() + query.size() || query.front() == '0') {
+    return std::nullopt;
+  }
+  return version;
+}
+
+coap_address_t to_coap_address(const CoapAddress& address) {
+  coap_address_t result;
+  coap_address_init(&result);
+  if (inet_pton(AF_INET, address.listen.c_str(), &result.addr.sin.sin_addr) == 1) {
+    result.addr.sin.sin_family = AF_INET;
+    result.size = sizeof(result.addr.sin);
+  } else if (inet_pton(AF_INET6, address.listen.c_str(), &result.addr.sin6.sin6_addr) == 1) {
+    result.addr.sin6.sin6_family = AF_INET6;
+    result.size = sizeof(result.addr.sin6);
+  } else {
+    throw std::runtime_error(address.listen + " is not an IP address");
+  }
+  coap_address_set_port(&result, address.port);
+  return result;
+}
+
+// libcoap shares its port (SO_REUSEADDR): a second daemon would take the first one's datagrams.
+void check_port_is_free(const coap_address_t& address, const CoapAddress& name) {
+  const int fd = ::socket(address.addr.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const bool ok = fd >= 0 && ::bind(fd, &address.addr.sa, address.size) == 0;
+  const int error = errno;
+  if (fd >= 0) ::close(fd);
+  if (!ok) {
+    throw std::runtime_error("cannot listen on UDP " + name.listen + " port " +
+                             std::to_string(name.port) + ": " + std::strerror(error));
+  }
+}
+
+std::vector<std::uint8_t> read_pem(const std::filesystem::path& path) {
+  auto pem = pki::read_file(path, kMaxPemBytes);
+  pem.push_back('\0');  // Mbed TLS wants PEM as a string
+  return pem;
+}
+
+// "127.0.0.1:5684 DTLS" → 5684.
+std::uint16_t port_of(const coap_endpoint_t* endpoint) {
+  const std::string_view text = coap_endpoint_str(endpoint);
+  const auto blank = text.rfind(' ');
+  const auto colon = text.rfind(':', blank);
+  std::uint16_t port = 0;
+  if (blank == std::string_view::npos || colon == std::string_view::npos ||
+      std::from_chars(text.data() + colon + 1, text.data() + blank, port).ec != std::errc()) {
+    throw std::runtime_error("libcoap does not tell the port: " + std::string(text));
+  }
+  return port;
+}
+
+}  // namespace
+
+// Nothing may be thrown through libcoap.
+struct CoapEndpoint::Callbacks {
+  static CoapEndpoint& self(const coap_session_t* session) {
+    return *static_cast<CoapEndpoint*>(coap_get_app_data(coap_session_get_context(session)));
+  }
+
+  template <typename Handler>
+  static void guarded(coap_pdu_t* response, Handler handler) {
+    try {
+      handler();
+    } catch (const std::exception& error) {
+      spdlog::error("a request failed: {}", error.what());
+      set_problem(response, Status::kInternal, "the gateway failed, its log says why", 0);
+    }
+  }
+
+  static void round(coap_resource_t* resource, coap_session_t* session, const coap_pdu_t* request,
+                    const coap_string_t* query, coap_pdu_t* response) {
+    guarded(response,
+            [&] { self(session).get_round(resource, session, request, query, response); });
+  }
+  static void model(coap_resource_t* /*resource*/, coap_session_t* session,
+                    const coap_pdu_t* request, const coap_string_t* query, coap_pdu_t* response) {
+    guarded(response, [&] { self(session).get_model(session, request, query, response); });
+  }
+  static void update(coap_resource_t* /*resource*/, coap_session_t* session,
+                     const coap_pdu_t* request, const coap_string_t* /*query*/,
+                     coap_pdu_t* response) {
+    guarded(response, [&] { self(session).post_update(session, request, response); });
+  }
+  static void unknown(coap_resource_t* /*resource*/, coap_session_t* /*session*/,
+                      const coap_pdu_t* /*request*/, const coap_string_t* /*query*/,
+                      coap_pdu_t* response) {
+    set_problem(response, Status::kNotFound, "no such resource", 0);
+  }
+  static int event(coap_session_t* session, coap_event_t event) {
+    try {
+      self(session).on_event(session, event);
+    } catch (const std::exception& error) {
+      spdlog::error("a session failed: {}", error.what());
+      self(session).refused_.push_back(session);
+    }
+    return 0;
+  }
+};
+
+CoapEndpoint::CoapEndpoint(const CoapAddress& address, const pki::FederationPaths& paths,
+                           const std::filesystem::path& database,
+                           coordinator::Coordinator& coordinator, intake::Intake& intake)
+    : coordinator_(coordinator),
+      intake_(intake),
+      sessions_(database),
+      models_(coordinator),
+      listen_(address.listen) {
+  coap_startup();
+  context_.reset(coap_new_context(nullptr));
+  if (context_ == nullptr) throw std::runtime_error("libcoap has no memory for a context");
+  coap_set_app_data(context_.get(), this);
+  coap_context_set_block_mode(context_.get(), COAP_BLOCK_USE_LIBCOAP);
+  coap_context_set_max_handshake_sessions(context_.get(), kMaxHandshakes);
+  coap_context_set_max_idle_sessions(context_.get(), kMaxIdleSessions);
+  coap_context_set_session_timeout(context_.get(), kSessionTimeoutS);
+  coap_register_event_handler(context_.get(), &Callbacks::event);
+  set_up_dtls(paths);
+  add_resources();
+  open_endpoint(address);
+}
+
+CoapEndpoint::~CoapEndpoint() {
+  for (auto& [token, pending] : pending_) coap_session_release(pending.session);
+}
+
+void CoapEndpoint::set_up_dtls(const pki::FederationPaths& paths) {
+  ca_pem_ = read_pem(paths.ca_certificate());
+  certificate_pem_ = read_pem(paths.gateway_certificate());
+  const pki::SecretBytes key = pki::read_secret_file(paths.gateway_key(), kMaxPemBytes);
+  key_pem_ = std::make_unique<pki::SecretBytes>(key.size() + 1);
+  std::ranges::copy(key.bytes(), key_pem_->data());
+
+  coap_dtls_pki_t pki{};
+  pki.version = COAP_DTLS_PKI_SETUP_VERSION;
+  pki.verify_peer_cert = 1;
+  pki.check_common_ca = 1;
+  pki.cert_chain_validation = 1;
+  pki.cert_chain_verify_depth = 1;
+  pki.pki_key.key_type = COAP_PKI_KEY_PEM_BUF;
+  coap_pki_key_pem_buf_t& pem = pki.pki_key.key.pem_buf;
+  pem.ca_cert = ca_pem_.data();
+  pem.ca_cert_len = ca_pem_.size();
+  pem.public_cert = certificate_pem_.data();
+  pem.public_cert_len = certificate_pem_.size();
+  pem.private_key = key_pem_->data();
+  pem.private_key_len = key_pem_->size();
+  if (coap_context_set_pki(context_.get(), &pki) == 0) {
+    throw std::runtime_error("DTLS does not accept " + paths.gateway_certificate().string() +
+                             " with its key and " + paths.ca_certificate().string());
+  }
+}
+
+void CoapEndpoint::open_endpoint(const CoapAddress& address) {
+  const coap_address_t local = to_coap_address(address);
+  check_port_is_free(local, address);
+  const coap_endpoint_t* endpoint =
+      coap_new_endpoint(context_.get(), &local, COAP_PROTO_DTLS);
+  if (endpoint == nullptr) {
+    throw std::runtime_error("cannot listen on UDP " + address.listen + " port " +
+                             std::to_string(address.port));
+  }
+  port_ = port_of(endpoint);
+}
+
+void CoapEndpoint::add_resources() {
+  const auto add = [this](const char* path, int flags, coap_request_t method,
+                          coap_method_handler_t handler) {
+    coap_resource_t* resource = coap_resource_init(coap_make_str_const(path), flags);
+    if (resource == nullptr) throw std::runtime_error("libcoap has no memory for a resource");
+    coap_register_request_handler(resource, method, handler);
+    coap_add_resource(context_.get(), resource);
+    return resource;
+  };
+  // Confirmable notifications: an observer that does not acknowledge is forgotten.
+  round_resource_ = add(wire::kRoundPath, COAP_RESOURCE_FLAGS_NOTIFY_CON, COAP_REQUEST_GET,
+                        &Callbacks::round);
+  coap_resource_set_get_observable(round_resource_, 1);
+  add(wire::kModelPath, 0, COAP_REQUEST_GET, &Callbacks::model);
+  add(wire::kUpdatesPath, 0, COAP_REQUEST_POST, &Callbacks::update);
+
+  coap_resource_t* unknown = coap_resource_unknown_init(&Callbacks::unknown);
+  if (unknown == nullptr) throw std::runtime_error("libcoap has no memory for a resource");
+  for (const coap_request_t method : {COAP_REQUEST_GET, COAP_REQUEST_POST, COAP_REQUEST_DELETE}) {
+    coap_register_request_handler(unknown, method, &Callbacks::unknown);
+  }
+  coap_add_resource(context_.get(), unknown);
+}
+
+int CoapEndpoint::wait_fd() const { return coap_context_get_coap_fd(context_.get()); }
+
+std::string CoapEndpoint::uri() const {
+  const bool ipv6 = listen_.find(':') != std::string::npos;
+  return "coaps://" + (ipv6 ? "[" + listen_ + "]" : listen_) + ":" + std::to_string(port_);
+}
+
+void CoapEndpoint::process(std::int64_t now_s) {
+  if (now_s != now_s_) sessions_.expire_uploads(now_s);
+  now_s_ = now_s;
+  coap_io_process(context_.get(), COAP_IO_NO_WAIT);
+  close_refused_sessions();
+  counters_.sessions = sessions_.size();
+}
+
+void CoapEndpoint::notify_plan_changed() { coap_resource_notify_observers(round_resource_, nullptr); }
+
+void CoapEndpoint::on_event(coap_session_t* session, coap_event_t event) {
+  switch (event) {
+    case COAP_EVENT_DTLS_CONNECTED: {
+      const Identification who = sessions_.identify(session, now_s_);
+      if (who.session == nullptr) {
+        audit({"session", who.device, remote_of(session), who.status, who.detail});
+        refused_.push_back(session);
+      } else if (coap_session_t* surplus =
+                     sessions_.surplus_session(who.device, kMaxSessionsPerDevice)) {
+        refused_.push_back(surplus);
+      }
+      break;
+    }
+    case COAP_EVENT_DTLS_ERROR:
+      spdlog::info("DTLS handshake or session of {} failed", remote_of(session));
+      sessions_.remove(session);
+      break;
+    case COAP_EVENT_DTLS_CLOSED:
+      sessions_.remove(session);
+      break;
+    case COAP_EVENT_SERVER_SESSION_DEL:
+      sessions_.remove(session);
+      std::erase(refused_, session);
+      break;
+    default:
+      break;
+  }
+}
+
+void CoapEndpoint::close_refused_sessions() {
+  for (coap_session_t* session : std::exchange(refused_, {})) {
+    sessions_.remove(session);
+    coap_session_disconnected(session, COAP_NACK_TLS_FAILED);
+  }
+}
+
+DeviceSession* CoapEndpoint::identify_or_refuse(coap_session_t* session, coap_pdu_t* response) {
+  const Identification who = sessions_.identify(session, now_s_);
+  if (who.session == nullptr) {
+    audit({"session", who.device, remote_of(session), who.status, who.detail});
+    if (std::ranges::find(refused_, session) == refused_.end()) refused_.push_back(session);
+    set_problem(response, who.status, who.detail, 0);
+  }
+  return who.session;
+}
+
+void CoapEndpoint::count_download(std::uint32_t round, std::size_t bytes) {
+  counters_.bytes_down += bytes;
+  coordinator_.count_download(round, bytes);
+}
+
+void CoapEndpoint::get_round(coap_resource_t* resource, coap_session_t* session,
+                             const coap_pdu_t* request, const coap_string_t* query,
+                             coap_pdu_t* response) {
+  if (identify_or_refuse(session, response) == nullptr) return;
+  // libcoap slices this one, because it also prepares the notifications; it needs the bytes until
+  // the last block was fetched.
+  using SharedPlan = std::shared_ptr<const coordinator::PublishedPlan>;
+  auto* plan = new SharedPlan(coordinator_.signed_plan());
+  const std::size_t size = (*plan)->bytes.size();
+  count_download((*plan)->round, size);
+  coap_pdu_set_code(response, static_cast<coap_pdu_code_t>(wire::kCodeContent));
+  coap_add_data_large_response(
+      resource, session, request, response, query, wire::kContentFormat, -1, 0, size,
+      (*plan)->bytes.data(),
+      [](coap_session_t* /*session*/, void* owner) { delete static_cast<SharedPlan*>(owner); },
+      plan);
+}
+
+void CoapEndpoint::get_model(coap_session_t* session, const coap_pdu_t* request,
+                             const coap_string_t* query, coap_pdu_t* response) {
+  if (identify_or_refuse(session, response) == nullptr) return;
+  const auto version = parse_version(view_of(query));
+  if (!version) {
+    set_problem(response, Status::kInvalidArgument, "query: expected v=N with a model version", 0);
+    return;
+  }
+  const ServedModel* model = models_.find(*version);
+  if (model == nullptr) {
+    set_problem(response, Status::kNotFound,
+                "there is no released model version " + std::to_string(*version), 0);
+    return;
+  }
+  if (has_etag(request, model->etag)) {
+    coap_pdu_set_code(response, static_cast<coap_pdu_code_t>(wire::kCodeValid));
+    coap_add_option(response, COAP_OPTION_ETAG, model->etag.size(), model->etag.data());
+    return;
+  }
+  const std::size_t sent = set_block_of(response, request, *model->package, model->etag);
+  count_download(coordinator_.signed_plan()->round, sent);
+}
+
+void CoapEndpoint::post_update(coap_session_t* session, const coap_pdu_t* request,
+                               coap_pdu_t* response) {
+  DeviceSession* sender = identify_or_refuse(session, response);
+  if (sender == nullptr) return;
+  coap_block_t block{};
+  coap_opt_iterator_t iterator;
+  if (coap_check_option(request, COAP_OPTION_BLOCK1, &iterator) != nullptr &&
+      (coap_get_block(request, COAP_OPTION_BLOCK1, &block) == 0 ||
+       block.szx > kLargestBlockOptionSzx)) {
+    return set_problem(response, Status::kInvalidArgument, "Block1: not a valid block option", 0);
+  }
+  const UploadStep step = sender->upload.add(
+      {.number = block.num,
+       .more = block.m != 0,
+       .offset = std::size_t{block.num} << (block.szx + 4U),
+       .data = payload_of(request),
+       .announced_bytes = uint_option(request, COAP_OPTION_SIZE1).value_or(0),
+       .message_id = static_cast<std::uint16_t>(coap_pdu_get_mid(request))},
+      now_s_);
+  switch (step) {
+    case UploadStep::kContinue:
+      coap_pdu_set_code(response, COAP_RESPONSE_CODE_CONTINUE);
+      break;
+    case UploadStep::kComplete:
+      submit(*sender, session, request, response);
+      break;
+    case UploadStep::kRepeatedLast:
+      break;  // code 0: libcoap sends an empty acknowledgement
+    case UploadStep::kGap:
+      coap_pdu_set_code(response, COAP_RESPONSE_CODE_INCOMPLETE);
+      break;
+    case UploadStep::kTooLarge:
+      set_problem(response, Status::kTooLarge,
+                  "update: at most " + std::to_string(kMaxUpdateBytes) + " bytes", 0);
+      break;
+  }
+}
+
+void CoapEndpoint::submit(DeviceSession& sender, coap_session_t* session,
+                          const coap_pdu_t* request, coap_pdu_t* response) {
+  std::vector<std::uint8_t> body = sender.upload.take_body();
+  if (sender.answer_pending) {
+    sender.upload.forget_completed();
+    return set_problem(response, wire::kCodeTooManyRequests, Status::kBusy,
+                       "the update before this one is not answered yet", kRetryAfterS);
+  }
+  const std::uint64_t number = next_token_++;
+  const Status status = accepting_ ? intake_.submit({.bytes = std::move(body),
+                                                     .session_device = sender.device,
+                                                     .session_key = sender.public_key},
+                                                    number)
+                                   : Status::kBusy;
+  if (status != Status::kOk) {
+    sender.upload.forget_completed();
+    return set_problem(response, status, "the gateway is busy, try again later", kRetryAfterS);
+  }
+  sender.answer_pending = true;
+  PendingAnswer pending;
+  pending.session = coap_session_reference(session);
+  pending.device = sender.device;
+  const Bytes token = token_of(request);
+  pending.token.assign(token.begin(), token.end());
+  pending.confirmable = coap_pdu_get_type(request) == COAP_MESSAGE_CON;
+  coap_block_t block{};
+  pending.has_block = coap_get_block(request, COAP_OPTION_BLOCK1, &block) != 0;
+  pending.block_option = block.num << 4U | block.szx;
+  pending_.emplace(number, std::move(pending));
+  // The response's code stays 0: libcoap acknowledges, answer() responds later.
+}
+
+void CoapEndpoint::send_answers() {
+  for (const intake::Answer& each : intake_.take_answers()) {
+    const auto found = pending_.find(each.token);
+    if (found == pending_.end()) continue;
+    const PendingAnswer pending = std::move(found->second);
+    pending_.erase(found);
+    if (DeviceSession* sender = sessions_.find(pending.session)) sender->answer_pending = false;
+    answer(each, pending);
+    coap_session_release(pending.session);
+  }
+}
+
+void CoapEndpoint::answer(const intake::Answer& answer, const PendingAnswer& pending) {
+  if (answer.status != Status::kOk) {
+    const std::string remote = remote_of(pending.session);
+    if (is_audited(answer.status)) {
+      audit({"update", pending.device, remote, answer.status, answer.detail});
+    } else {
+      spdlog::info("update of {} refused: k{}: {}", pending.device, to_string(answer.status),
+                   answer.detail);
+    }
+  }
+  // A device that is gone asks again with the same bytes, and learns that they are stored.
+  if (coap_session_get_state(pending.session) != COAP_SESSION_STATE_ESTABLISHED) return;
+  coap_pdu_t* pdu =
+      coap_new_pdu(pending.confirmable ? COAP_MESSAGE_CON : COAP_MESSAGE_NON,
+                   static_cast<coap_pdu_code_t>(wire::response_code(answer.status)),
+                   pending.session);
+  if (pdu == nullptr) return spdlog::error("libcoap has no memory for an answer");
+  coap_add_token(pdu, pending.token.size(), pending.token.data());
+  if (answer.status == Status::kOk) {
+    std::array<std::uint8_t, wire::kMaxReceiptBytes> body{};
+    const auto size = wire::encode(answer.receipt, body);
+    add_uint_option(pdu, COAP_OPTION_CONTENT_FORMAT, wire::kContentFormat);
+    if (pending.has_block) add_uint_option(pdu, COAP_OPTION_BLOCK1, pending.block_option);
+    if (size.ok()) coap_add_data(pdu, *size, body.data());
+  } else {
+    set_problem(pdu, answer.status, answer.detail, kRetryAfterS);
+  }
+  if (coap_send(pending.session, pdu) == COAP_INVALID_MID) {
+    spdlog::debug("an answer to {} could not be sent", pending.device);
+  }
+}
+
+}  // namespace skep::app

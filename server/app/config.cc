@@ -1,0 +1,205 @@
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <toml++/toml.h>
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+namespace skep::app {
+namespace {
+
+constexpr std::uint32_t kMaxU32 = std::numeric_limits<std::uint32_t>::max();
+constexpr double kQ16 = 65536.0;
+constexpr unsigned kMaxWorkers = 256;
+
+/// Takes keys out of one section and remembers which, so that the rest can be called unknown.
+class Section {
+ public:
+  Section(const std::filesystem::path& file, toml::table& root, std::string name)
+      : file_(file), name_(std::move(name)) {
+    const auto found = root.find(name_);
+    if (found == root.end()) return;
+    table_ = found->second.as_table();
+    if (table_ == nullptr) fail(found->second, "", "must be a table");
+  }
+
+  void text(const char* key, std::string& out) {
+    if (const toml::node* node = take(key)) {
+      if (!node->is_string()) fail(*node, key, "must be a string");
+      out = node->as_string()->get();
+    }
+  }
+
+  void path(const char* key, std::filesystem::path& out) {
+    std::string value;
+    text(key, value);
+    if (!value.empty()) out = file_.parent_path() / value;
+  }
+
+  template <typename Integer>
+  void integer(const char* key, Integer& out, std::uint64_t low, std::uint64_t high) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const auto* value = node->as_integer();
+    if (value == nullptr || value->get() < 0 || static_cast<std::uint64_t>(value->get()) < low ||
+        static_cast<std::uint64_t>(value->get()) > high) {
+      fail(*node, key,
+           "must be an integer from " + std::to_string(low) + " to " + std::to_string(high));
+    }
+    out = static_cast<Integer>(value->get());
+  }
+
+  /// A real number > 0 as Q16.16.
+  void q16(const char* key, std::uint32_t& out) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const auto value = node->value<double>();
+    const double scaled = value ? std::round(*value * kQ16) : 0.0;
+    if (!node->is_number() || !std::isfinite(scaled) || scaled < 1.0 || scaled > kMaxU32) {
+      fail(*node, key, "must be a number from 1/65536 to below 65536");
+    }
+    out = static_cast<std::uint32_t>(scaled);
+  }
+
+  [[noreturn]] void fail(const toml::node& node, std::string_view key,
+                         const std::string& expected) const {
+    std::ostringstream message;
+    message << file_.string() << ":" << node.source().begin.line << ": " << name_
+            << (key.empty() ? "" : ".") << key << " " << expected;
+    throw ConfigError(message.str());
+  }
+
+  /// Where `key` stands; the section if it is not there.
+  [[nodiscard]] const toml::node* find(const char* key) const {
+    return table_ == nullptr ? nullptr : table_->get(key);
+  }
+
+  void refuse_unknown() const {
+    if (table_ == nullptr) return;
+    for (const auto& [key, node] : *table_) {
+      if (!taken_.contains(key.str())) fail(node, key.str(), "is not a key that skepd knows");
+    }
+  }
+
+ private:
+  const toml::node* take(const char* key) {
+    taken_.insert(key);
+    return find(key);
+  }
+
+  const std::filesystem::path& file_;
+  std::string name_;
+  toml::table* table_ = nullptr;
+  std::set<std::string, std::less<>> taken_;
+};
+
+void read_coap(Section section, Config& config) {
+  section.text("listen", config.listen);
+  section.integer("port", config.port, 0, 65535);
+  std::array<unsigned char, sizeof(in6_addr)> address{};
+  if (inet_pton(AF_INET, config.listen.c_str(), address.data()) != 1 &&
+      inet_pton(AF_INET6, config.listen.c_str(), address.data()) != 1) {
+    section.fail(*section.find("listen"), "listen", "must be an IPv4 or IPv6 address");
+  }
+  section.refuse_unknown();
+}
+
+void read_paths(toml::table& root, const std::filesystem::path& file, Config& config) {
+  config.database = file.parent_path() / "skep.db";
+  config.admin_socket = file.parent_path() / "skepd.sock";
+  Section store(file, root, "store");
+  store.path("database", config.database);
+  store.refuse_unknown();
+  Section admin(file, root, "admin");
+  admin.path("socket", config.admin_socket);
+  admin.refuse_unknown();
+}
+
+void read_log(Section section, Config& config) {
+  static const std::set<std::string> kLevels = {"trace", "debug", "info", "warn", "error"};
+  section.text("level", config.log_level);
+  section.path("file", config.log_file);
+  if (!kLevels.contains(config.log_level)) {
+    section.fail(*section.find("level"), "level", "must be trace, debug, info, warn or error");
+  }
+  section.refuse_unknown();
+}
+
+void read_round(Section section, coordinator::Settings& round) {
+  section.integer("quorum", round.quorum, 1, kMaxU32);
+  section.integer("deadline_s", round.deadline_s, 0, kMaxU32);
+  section.integer("minimum_updates", round.minimum_updates, 1, kMaxU32);
+  section.integer("max_rounds", round.max_rounds, 0, kMaxU32);
+  section.integer("learning_rate_mantissa", round.learning_rate_mantissa, 1, 32767);
+  section.integer("learning_rate_shift", round.learning_rate_shift, 0, 30);
+  section.integer("local_epochs", round.local_epochs, 1, 1000);
+  section.integer("max_local_steps", round.max_local_steps, 0, kMaxU32);
+  section.q16("clip_norm", round.clip_norm_q16);
+  section.integer("keep_permille", round.keep_permille, 1, 1000);
+  section.integer("value_bits", round.value_bits, 2, 16);
+  if (round.quorum < round.minimum_updates) {
+    const char* key = section.find("quorum") == nullptr ? "minimum_updates" : "quorum";
+    section.fail(*section.find(key), key,
+                 "does not fit: quorum (" + std::to_string(round.quorum) +
+                     ") must not be below minimum_updates (" +
+                     std::to_string(round.minimum_updates) + ")");
+  }
+  section.refuse_unknown();
+}
+
+void refuse_unknown_sections(const toml::table& root, const std::filesystem::path& file) {
+  static const std::set<std::string, std::less<>> kSections = {
+      "coap", "store", "admin", "log", "round", "evaluation", "intake"};
+  for (const auto& [key, node] : root) {
+    if (kSections.contains(key.str())) continue;
+    std::ostringstream message;
+    message << file.string() << ":" << node.source().begin.line << ": " << key.str()
+            << " is not a section that skepd knows";
+    throw ConfigError(message.str());
+  }
+}
+
+toml::table parse(const std::filesystem::path& path) {
+  try {
+    return toml::parse_file(path.string());
+  } catch (const toml::parse_error& error) {
+    std::ostringstream message;
+    message << path.string();
+    if (error.source().begin.line != 0) message << ":" << error.source().begin.line;
+    message << ": " << error.description();
+    throw ConfigError(message.str());
+  }
+}
+
+}  // namespace
+
+Config load_config(const std::filesystem::path& path) {
+  toml::table root = parse(path);
+  refuse_unknown_sections(root, path);
+  Config config;
+  config.directory = path.has_parent_path() ? path.parent_path() : ".";
+  read_coap(Section(path, root, "coap"), config);
+  read_paths(root, path, config);
+  read_log(Section(path, root, "log"), config);
+  read_round(Section(path, root, "round"), config.round);
+
+  Section evaluation(path, root, "evaluation");
+  evaluation.path("holdout", config.round.hold_out);
+  evaluation.integer("max_accuracy_drop_permille", config.round.max_accuracy_drop_permille, 0,
+                     1000);
+  evaluation.refuse_unknown();
+
+  Section intake(path, root, "intake");
+  intake.integer("workers", config.intake_workers, 0, kMaxWorkers);
+  intake.refuse_unknown();
+  config.round.workers = config.intake_workers;
+  return config;
+}
+
+}  // namespace skep::app

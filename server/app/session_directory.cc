@@ -1,0 +1,110 @@
+#include "session_directory.h"
+
+#include <mbedtls/ssl.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "skep/config.h"
+#include "skep/pki/certificate.h"
+
+namespace skep::app {
+namespace {
+
+// The certificate that the handshake verified; empty if there is none.
+Bytes peer_certificate(coap_session_t* session) {
+  coap_tls_library_t library = COAP_TLS_LIBRARY_NOTLS;
+  const auto* ssl =
+      static_cast<const mbedtls_ssl_context*>(coap_session_get_tls(session, &library));
+  if (ssl == nullptr || library != COAP_TLS_LIBRARY_MBEDTLS) return {};
+  const mbedtls_x509_crt* certificate = mbedtls_ssl_get_peer_cert(ssl);
+  if (certificate == nullptr) return {};
+  return {certificate->raw.p, certificate->raw.len};
+}
+
+Identification refuse(Status status, std::string device, const char* detail) {
+  return {.session = nullptr, .status = status, .device = std::move(device), .detail = detail};
+}
+
+}  // namespace
+
+SessionDirectory::SessionDirectory(const std::filesystem::path& database)
+    : store_(store::Store::open(database)) {}
+
+Identification SessionDirectory::identify(coap_session_t* session, std::int64_t now_s) {
+  const Bytes der = peer_certificate(session);
+  if (der.empty()) {
+    remove(session);
+    return refuse(Status::kWrongDevice, "", "the session has no device certificate");
+  }
+  const auto found = sessions_.find(session);
+  if (found != sessions_.end() && found->second.checked_s == now_s &&
+      std::ranges::equal(found->second.certificate_der, der)) {
+    return {.session = &found->second, .status = Status::kOk, .device = found->second.device};
+  }
+  Identification result = authorise(session, der, now_s);
+  if (result.session == nullptr) remove(session);
+  return result;
+}
+
+Identification SessionDirectory::authorise(coap_session_t* session, Bytes certificate_der,
+                                           std::int64_t now_s) {
+  pki::Certificate certificate;
+  try {
+    certificate = pki::parse_certificate(certificate_der);
+  } catch (const pki::PkiError&) {
+    return refuse(Status::kWrongDevice, "", "the certificate is not one of a device");
+  }
+  const auto enrolled = store_.device(certificate.common_name);
+  if (!enrolled) {
+    return refuse(Status::kRevoked, certificate.common_name, "the device is not enrolled");
+  }
+  if (enrolled->revoked) {
+    return refuse(Status::kRevoked, certificate.common_name, "the device is revoked");
+  }
+  if (enrolled->public_key != certificate.public_key) {
+    return refuse(Status::kWrongDevice, certificate.common_name,
+                  "the certificate's key is not the enrolled one");
+  }
+  const auto [entry, inserted] = sessions_.try_emplace(session);
+  DeviceSession& known = entry->second;
+  if (inserted || !std::ranges::equal(known.certificate_der, certificate_der)) {
+    const bool answer_pending = known.answer_pending;
+    known = DeviceSession{};  // another device's upload is not continued
+    known.answer_pending = answer_pending;
+    known.device = certificate.common_name;
+    known.public_key = certificate.public_key;
+    known.certificate_der.assign(certificate_der.begin(), certificate_der.end());
+    known.order = next_order_++;
+  }
+  known.checked_s = now_s;
+  return {.session = &known, .status = Status::kOk, .device = known.device};
+}
+
+void SessionDirectory::remove(coap_session_t* session) { sessions_.erase(session); }
+
+DeviceSession* SessionDirectory::find(coap_session_t* session) {
+  const auto found = sessions_.find(session);
+  return found == sessions_.end() ? nullptr : &found->second;
+}
+
+coap_session_t* SessionDirectory::surplus_session(const std::string& device, std::size_t allowed) {
+  coap_session_t* oldest = nullptr;
+  std::uint64_t oldest_order = 0;
+  std::size_t count = 0;
+  for (const auto& [session, known] : sessions_) {
+    if (known.device != device) continue;
+    ++count;
+    if (oldest == nullptr || known.order < oldest_order) {
+      oldest = session;
+      oldest_order = known.order;
+    }
+  }
+  return count > allowed ? oldest : nullptr;
+}
+
+void SessionDirectory::expire_uploads(std::int64_t now_s) {
+  for (auto& [session, known] : sessions_) known.upload.expire(now_s);
+}
+
+}  // namespace skep::app

@@ -1,0 +1,77 @@
+// Which device is at the other end of each DTLS session.
+#pragma once
+
+#include <coap3/coap.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "skep/bytes.h"
+#include "skep/server_flow/flow.h"
+#include "skep/status.h"
+#include "skep/store/store.h"
+#include "update_assembler.h"
+
+namespace skep::app {
+
+/// A session whose device is enrolled, and what it is doing.
+struct DeviceSession {
+  std::string device;
+  server::PublicKey public_key{};
+  std::vector<std::uint8_t> certificate_der;
+  std::int64_t checked_s = 0;  ///< When the store was last asked about the device.
+  std::uint64_t order = 0;     ///< Of arrival.
+  UpdateAssembler upload{kMaxUpdateBytes};
+  bool answer_pending = false;  ///< An update of this session is being validated and committed.
+};
+
+/// Either a session, or why there is none. `device` is the name that was claimed, if any.
+struct Identification {
+  DeviceSession* session = nullptr;
+  Status status = Status::kOk;
+  std::string device;
+  const char* detail = "";
+};
+
+/// libcoap calls back about a certificate only when it has something against it, so the identity
+/// is taken from the verified certificate of the established session; and at every request
+/// again, because DTLS lets a peer shake hands anew, as another one, on the same address and port.
+///
+/// Belongs to the thread of the CoAP context.
+class SessionDirectory {
+ public:
+  /// Errors: StoreError.
+  explicit SessionDirectory(const std::filesystem::path& database);
+
+  /// Enrolled, not revoked, and with the certificate's key being the enrolled one, or refused:
+  /// kWrongDevice, kRevoked. The pointer is valid until the next identify() or remove() of this
+  /// session. A revocation is noticed within a second.
+  ///
+  /// Errors: StoreError.
+  Identification identify(coap_session_t* session, std::int64_t now_s);
+
+  void remove(coap_session_t* session);
+
+  /// Null if it was never identified, or is gone.
+  [[nodiscard]] DeviceSession* find(coap_session_t* session);
+
+  /// The session that this device has had for the longest time, if it has more than `allowed`.
+  [[nodiscard]] coap_session_t* surplus_session(const std::string& device, std::size_t allowed);
+
+  /// Gives up uploads that have been silent for too long.
+  void expire_uploads(std::int64_t now_s);
+
+  [[nodiscard]] std::size_t size() const { return sessions_.size(); }
+
+ private:
+  Identification authorise(coap_session_t* session, Bytes certificate_der, std::int64_t now_s);
+
+  store::Store store_;
+  std::map<coap_session_t*, DeviceSession> sessions_;
+  std::uint64_t next_order_ = 0;
+};
+
+}  // namespace skep::app

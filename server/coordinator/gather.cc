@@ -1,0 +1,76 @@
+#include "gather.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "skep/aggregate/accumulate.h"
+#include "skep/store/store.h"
+
+namespace skep::coordinator {
+namespace {
+
+/// Shared by the threads: each takes the next device that nobody has taken.
+struct Work {
+  const std::filesystem::path& database;
+  const intake::Gateway& gateway;
+  const intake::RoundRules& rules;
+  std::vector<std::string> devices;
+  std::atomic<std::size_t> next = 0;
+};
+
+void add(aggregate::Accumulator& sum, store::StoredUpdate row, const Work& work) {
+  auto outcome =
+      intake::reopen(row.device, row.digest, std::move(row.sealed), work.gateway, work.rules);
+  if (const auto* refusal = std::get_if<intake::Refusal>(&outcome)) {
+    spdlog::error("round {}: update of {} is left out: {} ({})", row.round, row.device,
+                  refusal->detail, to_string(refusal->status));
+    return;
+  }
+  // Cannot fail: validation has checked the dimension.
+  if (sum.add(std::get<server::Valid>(outcome)) != Status::kOk) {
+    spdlog::critical("round {}: update of {} has another dimension", row.round, row.device);
+  }
+}
+
+aggregate::Accumulator sum_some(Work& work) {
+  store::Store store = store::Store::open(work.database);
+  aggregate::Accumulator sum(work.rules.parameter_count);
+  for (std::size_t i = work.next++; i < work.devices.size(); i = work.next++) {
+    if (auto row = store.update(work.devices[i], work.rules.plan.round)) {
+      add(sum, *std::move(row), work);
+    }
+  }
+  return sum;
+}
+
+}  // namespace
+
+server::Accumulated gather(const std::filesystem::path& database, const intake::Gateway& gateway,
+                           const intake::RoundRules& rules, unsigned workers) {
+  Work work{.database = database, .gateway = gateway, .rules = rules, .devices = {}};
+  work.devices = store::Store::open(database).update_devices(rules.plan.round);
+
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t threads =
+      std::clamp<std::size_t>(work.devices.size(), 1, workers == 0 ? cores : workers);
+  std::vector<std::future<aggregate::Accumulator>> others;
+  for (std::size_t i = 1; i < threads; ++i) {
+    others.push_back(std::async(std::launch::async, [&work] { return sum_some(work); }));
+  }
+  aggregate::Accumulator sum = sum_some(work);
+  for (auto& other : others) {
+    if (sum.merge(other.get().total()) != Status::kOk) {
+      spdlog::critical("round {}: partial sums of different dimensions", rules.plan.round);
+    }
+  }
+  return sum.total();
+}
+
+}  // namespace skep::coordinator

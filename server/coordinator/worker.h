@@ -1,0 +1,103 @@
+// One thread that does what it is asked, one thing after the other.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "skep/coordinator/error.h"
+
+namespace skep::coordinator {
+
+/// Runs tasks in the order of their arrival and, when poked, a job of its own. Public functions
+/// may be called from any thread, call() from any but its own.
+class Worker {
+ public:
+  /// `job` runs after start() and after each poke() (once for several) and each task. Must not
+  /// throw.
+  explicit Worker(std::function<void()> job) : job_(std::move(job)) {}
+
+  /// Lets the running task end, and answers the waiting ones with an error.
+  ~Worker() { stop(); }
+
+  void start() {
+    thread_ = std::thread([this] { run(); });
+  }
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void poke() {
+    {
+      const std::lock_guard lock(mutex_);
+      poked_ = true;
+    }
+    wake_.notify_one();
+  }
+
+  /// Runs `task` on the thread and returns, or throws, what it does.
+  /// Errors: CoordinatorError of kBusy if the worker is stopping.
+  template <typename Task>
+  auto call(Task task) {
+    using Packaged = std::packaged_task<decltype(task())()>;
+    // Shared because a std::function is copied. Dropping it breaks the promise, which wakes us.
+    auto packaged = std::make_shared<Packaged>(std::move(task));
+    auto result = packaged->get_future();
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) throw CoordinatorError(Status::kBusy, "the gateway is shutting down");
+      tasks_.emplace_back([owned = std::move(packaged)] { (*owned)(); });
+    }
+    wake_.notify_one();
+    try {
+      return result.get();
+    } catch (const std::future_error&) {
+      throw CoordinatorError(Status::kBusy, "the gateway is shutting down");
+    }
+  }
+
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+ private:
+  void run() {
+    job_();
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return stopping_ || poked_ || !tasks_.empty(); });
+      if (stopping_) break;
+      poked_ = false;
+      std::function<void()> task;
+      if (!tasks_.empty()) {
+        task = std::move(tasks_.front());
+        tasks_.pop_front();
+      }
+      lock.unlock();
+      if (task) task();
+      job_();
+      lock.lock();
+    }
+    tasks_.clear();
+  }
+
+  std::function<void()> job_;
+  std::mutex mutex_;  // guards the four below
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> tasks_;
+  bool poked_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace skep::coordinator

@@ -1,0 +1,41 @@
+// Makes validated updates durable, several in one transaction.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "skep/intake/intake.h"
+#include "skep/server_flow/flow.h"
+#include "skep/store/store.h"
+
+namespace skep::intake {
+
+/// A validated update, and whom to tell.
+struct Pending {
+  server::Valid update;
+  std::uint64_t token = 0;
+};
+
+/// What commit() did.
+struct CommitReport {
+  std::vector<Answer> answers;                      ///< One for each, in their order.
+  std::map<std::uint32_t, std::uint32_t> accepted;  ///< New updates by round.
+};
+
+/// Stores what is new and returns after the commit. Of two updates of one device and round the
+/// first is accepted and the second is a duplicate, or kAlreadyAnswered if its bytes differ; the
+/// round may have been closed and the device revoked since validation: kWrongRound, kRevoked.
+///
+/// If the store fails, nothing of the batch is stored, and all of it is answered kStorageFailed.
+CommitReport commit(store::Store& store, const std::vector<Pending>& batch,
+                    std::int64_t now_unix_s);
+
+/// The answer to a stored update.
+Answer make_receipt(std::uint64_t token, skep_ReceiptStatus status, std::uint32_t round,
+                    const server::Digest& digest);
+
+/// The answer to an update that was not taken.
+Answer make_refusal(std::uint64_t token, const Refusal& refusal);
+
+}  // namespace skep::intake

@@ -1,0 +1,200 @@
+// All that a gateway remembers, in one SQLite file: devices, models, rounds and updates.
+//
+// What a commit returned from survives kill -9 and a loss of power (WAL, synchronous=FULL). Two
+// processes may have the file open: skepctl enrols devices while skepd runs.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "skep/bytes.h"
+#include "skep/store/error.h"
+#include "skep/wire/codec.h"
+
+namespace skep::store {
+
+using FederationId = std::array<std::uint8_t, wire::kFederationBytes>;
+using PublicKey = std::array<std::uint8_t, wire::kP256PointBytes>;
+using Digest = std::array<std::uint8_t, wire::kDigestBytes>;
+
+/// The layout of the tables; a file of another version is refused, never altered.
+inline constexpr int kSchemaVersion = 1;
+
+struct Device {
+  std::string name = {};  ///< Unique, as in UpdateHeader.
+  std::vector<std::uint8_t> certificate_der = {};
+  PublicKey public_key{};  ///< Of the certificate: P-256, uncompressed.
+  bool revoked = false;
+  std::string revoke_reason = {};
+  std::int64_t added_unix_s = 0;
+  std::int64_t last_seen_unix_s = 0;  ///< When its last update was stored, 0 = never.
+  std::uint32_t last_round = 0;       ///< Round of that update, 0 = none.
+};
+
+struct Model {
+  enum State : std::uint8_t {
+    kReleased = 1,  ///< Was, or is, served.
+    kRejected = 2,  ///< Evaluated worse than the released one: kept, never served.
+  };
+  std::uint32_t version = 0;        ///< Unique, ≥ 1.
+  std::uint32_t rolls_back_to = 0;  ///< Version whose content this repeats, 0 = none.
+  std::uint32_t round = 0;          ///< The round that made it, 0 = initial or imported.
+  State state = kReleased;
+  std::vector<std::uint8_t> package = {};  ///< An encoded ModelPackage.
+};
+
+enum class RoundState : std::uint8_t {
+  kOpen = 1,         ///< Updates are accepted.
+  kAggregating = 2,  ///< The set of updates is final; the outcome is not.
+  kReleased = 3,     ///< Its model was released.
+  kRejected = 4,     ///< Its model evaluated worse than the one before.
+  kRolledBack = 5,   ///< Closed by a rollback; its updates were dropped.
+  kAbandoned = 6,    ///< Closed by an import, or without usable updates; these were dropped.
+};
+
+/// "open", "aggregating", "released", "rejected", "rolled_back", "abandoned".
+[[nodiscard]] const char* to_string(RoundState state);
+
+/// What a round's stored updates amount to, those of devices that are revoked left out.
+struct RoundTotals {
+  std::uint32_t received = 0;
+  std::uint64_t bytes_up = 0;  ///< Sum of the sealed sizes.
+  std::optional<std::uint32_t> loss_q16 =
+      std::nullopt;  ///< Mean of loss_q16 weighted by samples; none if empty.
+};
+
+struct Round {
+  std::uint32_t id = 0;  ///< ≥ 1, only rises.
+  RoundState state = RoundState::kOpen;
+  std::vector<std::uint8_t> plan = {};       ///< An encoded RoundPlan.
+  std::vector<std::uint8_t> signature = {};  ///< Of the plan, 64 bytes.
+  std::uint32_t base_version = 0;
+  std::int64_t opened_unix_s = 0;
+  std::int64_t deadline_unix_s = 0;  ///< 0 = none.
+  std::int64_t closed_unix_s = 0;    ///< 0 = not yet.
+  std::uint64_t refused = 0;         ///< Updates refused while it was open.
+  std::uint64_t bytes_down = 0;      ///< Plans and packages sent.
+  std::uint32_t version = 0;         ///< The model that it made, 0 = none.
+  std::uint32_t evaluation_samples = 0;
+  std::uint32_t evaluation_correct = 0;
+  RoundTotals totals = {};  ///< Up to now, or when it was closed.
+};
+
+struct StoredUpdate {
+  std::string device = {};
+  std::uint32_t round = 0;
+  Digest digest{};                        ///< SHA-256 of the sealed bytes; kept for ever.
+  std::vector<std::uint8_t> sealed = {};  ///< Erased when the round is closed.
+  std::uint32_t sample_count = 0;
+  std::uint32_t loss_q16 = 0;  ///< Update.loss_before_q16.
+};
+
+/// One connection. Not thread-safe: open one for each thread. Movable.
+///
+/// Every function throws StoreError, after which the file is as it was before the call. A single
+/// call is atomic; several are with a Transaction. A writer waits up to ten seconds for another.
+class Store {
+ public:
+  /// Makes the file, of mode 0600. kInvalidArgument if it exists or model_name is not a name.
+  static Store create(const std::filesystem::path& path, const FederationId& federation,
+                      std::string_view model_name);
+
+  /// kNotFound if there is no such file; kMalformed if it is not a database of ours;
+  /// kUnsupportedVersion, naming both versions, if it has another schema.
+  static Store open(const std::filesystem::path& path);
+
+  [[nodiscard]] const FederationId& federation() const;
+  [[nodiscard]] const std::string& model_name() const;
+
+  // ---- devices
+
+  /// kInvalidArgument if the name is taken (a revoked device keeps its name) or not a name.
+  void add_device(const Device& device);
+  [[nodiscard]] std::optional<Device> device(std::string_view name);
+  [[nodiscard]] std::vector<Device> devices();  ///< Ordered by name.
+  [[nodiscard]] std::uint32_t device_count();   ///< Without the revoked ones.
+  /// kNotFound if there is none; revoking twice keeps the first reason.
+  void revoke_device(std::string_view name, std::string_view reason);
+
+  // ---- models
+
+  /// kInvalidArgument if the version is not higher than all others.
+  void insert_model(const Model& model);
+  [[nodiscard]] std::optional<Model> model(std::uint32_t version);
+  [[nodiscard]] std::optional<Model> released_model();  ///< The highest released version.
+  [[nodiscard]] std::uint32_t last_model_version();     ///< Rejected ones included; 0 = none.
+  [[nodiscard]] std::vector<Model> models();            ///< All, with packages, by version.
+
+  // ---- rounds
+
+  /// kInvalidArgument if the id is not higher than all others, or a round is open.
+  void insert_round(const Round& round);
+  [[nodiscard]] std::optional<Round> round(std::uint32_t id);
+  [[nodiscard]] std::optional<Round> open_round();  ///< In state kOpen or kAggregating.
+  [[nodiscard]] std::uint32_t last_round_id();      ///< 0 = none yet.
+  [[nodiscard]] std::uint32_t aggregated_rounds();  ///< How many are released or rejected.
+  [[nodiscard]] std::vector<Round> rounds();        ///< By id, without plan and signature.
+  /// kOpen → kAggregating. kWrongRound if it is not open.
+  void begin_aggregation(std::uint32_t id);
+  /// kOpen or kAggregating → `state`, and erases the sealed bytes of its updates. Takes state,
+  /// closed_unix_s, version and evaluation from `round`; its totals no longer change. kWrongRound
+  /// if it is closed already.
+  void close_round(const Round& round);
+  void add_traffic(std::uint32_t id, std::uint64_t refused, std::uint64_t bytes_down);
+
+  // ---- updates
+
+  [[nodiscard]] std::optional<Digest> update_digest(std::string_view device, std::uint32_t round);
+  /// Also notes the device as seen. kAlreadyAnswered if there is one of this device and round;
+  /// kWrongRound if the round is not open; kRevoked if the device is unknown or revoked.
+  void insert_update(const StoredUpdate& update, std::int64_t now_unix_s);
+  [[nodiscard]] std::uint32_t update_count(std::uint32_t round);  ///< Length of update_devices().
+  /// In order of device, those of revoked devices left out.
+  [[nodiscard]] std::vector<std::string> update_devices(std::uint32_t round);
+  /// With its sealed bytes, which are empty once the round is closed.
+  [[nodiscard]] std::optional<StoredUpdate> update(std::string_view device, std::uint32_t round);
+
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+ private:
+  friend class AtomicSection;
+  friend class Transaction;
+  class Connection;
+
+  explicit Store(std::unique_ptr<Connection> connection);
+
+  [[nodiscard]] RoundTotals totals(std::uint32_t round);
+
+  std::unique_ptr<Connection> connection_;
+};
+
+/// Makes the calls between construction and commit() one: all or nothing, seen by others at once.
+/// Without commit() the destructor undoes them. Not nested.
+class Transaction {
+ public:
+  /// kRead: a snapshot, others may write meanwhile. kWrite: waits for other writers first.
+  enum class Kind : std::uint8_t { kRead, kWrite };
+
+  explicit Transaction(Store& store, Kind kind = Kind::kWrite);
+  ~Transaction();
+  /// Returns when the changes are durable. On StoreError they are undone.
+  void commit();
+
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+ private:
+  Store& store_;
+  bool done_ = false;
+};
+
+}  // namespace skep::store

@@ -1,0 +1,122 @@
+#include "skep/store/store.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "atomic_section.h"
+#include "connection.h"
+#include "schema.h"
+
+namespace skep::store {
+namespace {
+
+void create_empty_file(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    const int code = errno;
+    throw StoreError(code == EEXIST ? Status::kInvalidArgument : Status::kStorageFailed,
+                     path.string() + ": " + std::generic_category().message(code));
+  }
+  ::close(fd);
+}
+
+void remove_database(const std::filesystem::path& path) {
+  std::error_code ignored;
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    std::filesystem::remove(path.string() + suffix, ignored);
+  }
+}
+
+}  // namespace
+
+Store::Store(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
+Store::Store(Store&&) noexcept = default;
+Store& Store::operator=(Store&&) noexcept = default;
+Store::~Store() = default;
+
+Store Store::create(const std::filesystem::path& path, const FederationId& federation,
+                    std::string_view model_name) {
+  if (!wire::is_valid_name(model_name.data(), model_name.size())) {
+    throw StoreError(Status::kInvalidArgument, "model name \"" + std::string(model_name) +
+                                                   "\": expected 1 to 32 of [a-z0-9-]");
+  }
+  create_empty_file(path);
+  try {
+    Connection connection(path);
+    connection.execute("PRAGMA journal_mode = WAL");
+    AtomicSection section(connection);
+    connection.execute(("PRAGMA application_id = " + std::to_string(kApplicationId)).c_str());
+    connection.execute(("PRAGMA user_version = " + std::to_string(kSchemaVersion)).c_str());
+    connection.execute(kCreateTables);
+    connection.query("INSERT INTO meta VALUES ('federation', ?)", federation).run();
+    connection
+        .query("INSERT INTO meta VALUES ('model_name', ?)",
+               Bytes(reinterpret_cast<const std::uint8_t*>(model_name.data()), model_name.size()))
+        .run();
+    section.commit();
+  } catch (...) {
+    remove_database(path);
+    throw;
+  }
+  return open(path);
+}
+
+Store Store::open(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) {
+    throw StoreError(Status::kNotFound,
+                     path.string() + ": no such database (skepctl init makes it)");
+  }
+  auto connection = std::make_unique<Connection>(path);
+  const auto pragma = [&connection](const char* sql) {
+    Query query = connection->query(sql);
+    return query.step() ? query.integer(0) : 0;
+  };
+  if (pragma("PRAGMA application_id") != kApplicationId) {
+    throw StoreError(Status::kMalformed, path.string() + ": not a Skep database");
+  }
+  if (const auto version = pragma("PRAGMA user_version"); version != kSchemaVersion) {
+    throw StoreError(Status::kUnsupportedVersion,
+                     path.string() + ": has schema version " + std::to_string(version) +
+                         ", this build knows " + std::to_string(kSchemaVersion));
+  }
+  {
+    Query query = connection->query("SELECT value FROM meta WHERE key = 'federation'");
+    if (!query.step()) throw StoreError(Status::kMalformed, path.string() + ": no federation");
+    connection->federation = query.array<wire::kFederationBytes>(0);
+  }
+  {
+    Query query = connection->query("SELECT value FROM meta WHERE key = 'model_name'");
+    if (!query.step()) throw StoreError(Status::kMalformed, path.string() + ": no model name");
+    const auto name = query.blob(0);
+    connection->model_name.assign(name.begin(), name.end());
+  }
+  return Store(std::move(connection));
+}
+
+const FederationId& Store::federation() const { return connection_->federation; }
+
+const std::string& Store::model_name() const { return connection_->model_name; }
+
+Transaction::Transaction(Store& store, Kind kind) : store_(store) {
+  store_.connection_->execute(kind == Kind::kRead ? "BEGIN" : "BEGIN IMMEDIATE");
+}
+
+Transaction::~Transaction() {
+  if (done_ || store_.connection_->is_idle()) return;
+  try {
+    store_.connection_->execute("ROLLBACK");
+  } catch (const StoreError&) {
+    // SQLite has rolled back by itself: nothing is left to undo.
+  }
+}
+
+void Transaction::commit() {
+  store_.connection_->execute("COMMIT");
+  done_ = true;
+}
+
+}  // namespace skep::store

@@ -1,0 +1,74 @@
+// Every command of skepctl. Each throws what its libraries throw; main() makes one error of it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "answer.h"
+
+namespace skep::skepctl {
+
+/// What `skepctl init` writes into skepd.toml's [round], with its defaults.
+struct RoundOptions {
+  std::uint32_t quorum = 20;
+  std::uint32_t deadline_s = 600;
+  std::uint32_t minimum_updates = 1;
+  std::uint32_t max_rounds = 0;
+  std::uint32_t learning_rate_mantissa = 1638;
+  std::uint32_t learning_rate_shift = 15;
+  std::uint32_t local_epochs = 5;
+  std::uint32_t max_local_steps = 0;
+  double clip_norm = 8.0;
+  std::uint32_t keep_permille = 100;
+  std::uint32_t value_bits = 16;
+};
+
+struct InitOptions {
+  std::filesystem::path directory;
+  std::vector<std::string> gateway_addresses = {"127.0.0.1"};
+  std::vector<std::string> gateway_names;
+  std::uint16_t port = 5684;
+  std::string model_name = "model";
+  std::uint32_t inputs = 0;
+  int input_exponent = 0;
+  std::string layers;
+  std::optional<std::uint32_t> seed;  ///< Random if absent.
+  RoundOptions round;
+  std::string holdout;  ///< CSV, or empty.
+  std::uint32_t max_accuracy_drop_permille = 20;
+};
+
+Answer init(const InitOptions& options);
+
+struct DeviceAddOptions {
+  std::string name;
+  std::filesystem::path out;    ///< Empty: devices/NAME.cred in the directory.
+  std::string gateway_address;  ///< Empty: the first in the gateway's certificate.
+  std::uint16_t port = 0;       ///< 0: the one in skepd.toml.
+};
+
+Answer device_add(const std::filesystem::path& directory, const DeviceAddOptions& options);
+Answer device_list(const std::filesystem::path& directory);
+Answer device_revoke(const std::filesystem::path& directory, const std::string& name,
+                     const std::string& reason);
+
+Answer round_status(const std::filesystem::path& directory);
+Answer round_aggregate(const std::filesystem::path& directory, bool force);
+
+Answer model_list(const std::filesystem::path& directory);
+
+/// No version: the one that is served.
+Answer model_show(const std::filesystem::path& directory, std::optional<std::uint32_t> version);
+Answer model_rollback(const std::filesystem::path& directory, std::uint32_t to_version);
+Answer model_export(const std::filesystem::path& directory, std::optional<std::uint32_t> version,
+                    const std::filesystem::path& out);
+
+/// Needs neither directory nor network.
+Answer model_verify(const std::filesystem::path& path, const std::filesystem::path& key);
+Answer model_import(const std::filesystem::path& directory, const std::filesystem::path& path,
+                    const std::filesystem::path& key, bool force);
+
+}  // namespace skep::skepctl

@@ -1,0 +1,133 @@
+#include <random>
+
+#include "commands.h"
+#include "config_text.h"
+#include "federation_directory.h"
+#include "skep/learn/memory_plan.h"
+#include "skep/pki/files.h"
+#include "skep/release/hold_out.h"
+#include "skep/release/initial_model.h"
+#include "skep/release/package.h"
+#include "spec_text.h"
+
+namespace skep::skepctl {
+namespace {
+
+namespace fs = std::filesystem;
+
+void require_round_options(const RoundOptions& round) {
+  const auto require = [](bool holds, const char* what) {
+    if (!holds) throw CommandError(Status::kInvalidArgument, what);
+  };
+  require(round.quorum >= 1, "--quorum is at least 1");
+  require(round.minimum_updates >= 1, "--minimum-updates is at least 1");
+  require(round.learning_rate_mantissa >= 1 && round.learning_rate_mantissa <= 32767,
+          "--learning-rate-mantissa is 1 to 32767");
+  require(round.learning_rate_shift <= 30, "--learning-rate-shift is 0 to 30");
+  require(round.local_epochs >= 1 && round.local_epochs <= 1000, "--local-epochs is 1 to 1000");
+  // Stored as Q16.16, at least one unit of it.
+  require(round.clip_norm >= 1.0 / 65536 && round.clip_norm < 65536,
+          "--clip-norm is above 0 and below 65536");
+  require(round.keep_permille >= 1 && round.keep_permille <= 1000, "--keep-permille is 1 to 1000");
+  require(round.value_bits >= 2 && round.value_bits <= 16, "--value-bits is 2 to 16");
+}
+
+/// Empties the directory again if init does not succeed: all that is in it is init's.
+class DirectoryInMaking {
+ public:
+  explicit DirectoryInMaking(const fs::path& path) : path_(path), existed_(fs::exists(path)) {
+    pki::create_private_directory(path);
+  }
+  DirectoryInMaking(const DirectoryInMaking&) = delete;
+  DirectoryInMaking& operator=(const DirectoryInMaking&) = delete;
+  ~DirectoryInMaking() {
+    if (complete_) return;
+    std::error_code ignored;
+    for (const fs::directory_entry& entry : fs::directory_iterator(path_, ignored)) {
+      fs::remove_all(entry.path(), ignored);
+    }
+    if (!existed_) fs::remove(path_, ignored);
+  }
+  void keep() { complete_ = true; }
+
+ private:
+  const fs::path& path_;
+  bool existed_;
+  bool complete_ = false;
+};
+
+wire::EvaluationMetrics evaluate(const std::string& holdout, const ModelSpec& spec, Bytes weights) {
+  if (holdout.empty()) return {};
+  return release::evaluate(spec, weights, release::load_hold_out(holdout, spec));
+}
+
+store::Model first_model(const InitOptions& options, const ModelSpec& spec, std::uint32_t seed,
+                         const pki::FederationPaths& paths, const pki::FederationId& id) {
+  const std::vector<std::uint8_t> weights = release::initial_weights(spec, seed);
+  release::ManifestFields fields;
+  fields.federation = id;
+  fields.model_name = options.model_name;
+  fields.model_version = 1;
+  fields.spec = spec;
+  fields.evaluation = evaluate(options.holdout, spec, weights);
+  fields.created_unix_s = static_cast<std::uint64_t>(now_unix_s());
+  store::Model model;
+  model.version = 1;
+  model.package = release::build_package(fields, weights, load_signing_key(paths.signing_key()));
+  return model;
+}
+
+void write_config(const InitOptions& options, const fs::path& path) {
+  const std::string holdout = options.holdout.empty() ? "" : fs::absolute(options.holdout).string();
+  const std::string text = config_text(options, holdout);
+  pki::create_file(path, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()},
+                   pki::Access::kSecret);
+}
+
+Answer describe(const InitOptions& options, const pki::FederationId& id, const ModelSpec& spec,
+                std::uint32_t seed) {
+  const Result<learn::MemoryPlan> plan = learn::plan_memory(spec);
+  if (!plan.ok()) throw CommandError(plan.status(), "the spec is not a model that can run");
+  Answer answer;
+  answer.json = {{"directory", fs::absolute(options.directory).string()},
+                 {"federation", release::to_hex(id)},
+                 {"model_name", options.model_name},
+                 {"model_version", 1},
+                 {"layers", format_layers(spec)},
+                 {"parameter_count", plan->parameter_count},
+                 {"training_bytes", plan->training_bytes},
+                 {"seed", seed},
+                 {"gateway_address", options.gateway_addresses.front()},
+                 {"port", options.port}};
+  answer.text = "Federation " + release::to_hex(id) + " in " +
+                fs::absolute(options.directory).string() + "\n  model   " + options.model_name +
+                ", version 1: " + std::to_string(spec.inputs) + " inputs, " + format_layers(spec) +
+                " (seed " + std::to_string(seed) + ")\n  RAM     " +
+                std::to_string(plan->training_bytes) + " bytes to train on a device\n" +
+                "Next: `skepctl device add NAME`, then start skepd.\n";
+  return answer;
+}
+
+}  // namespace
+
+Answer init(const InitOptions& options) {
+  const ModelSpec spec = parse_spec(options.inputs, options.input_exponent, options.layers);
+  require_round_options(options.round);
+  const std::uint32_t seed = options.seed ? *options.seed : std::random_device{}();
+  const pki::FederationPaths paths{options.directory};
+
+  DirectoryInMaking directory(options.directory);
+  const pki::FederationId id = pki::new_federation_id();
+  pki::create_keys(paths, id, {options.gateway_addresses, options.gateway_names});
+  pki::create_private_directory(paths.devices());
+  {
+    store::Store store = store::Store::create(paths.root / "skep.db", id, options.model_name);
+    store.insert_model(first_model(options, spec, seed, paths, id));
+  }
+  // Last, because a directory with a skepd.toml counts as complete.
+  write_config(options, paths.config());
+  directory.keep();
+  return describe(options, id, spec, seed);
+}
+
+}  // namespace skep::skepctl

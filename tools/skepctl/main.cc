@@ -1,0 +1,253 @@
+// The operator's command: reads its arguments, runs one command, prints one answer.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "commands.h"
+#include "skep/pki/error.h"
+#include "skep/release/error.h"
+#include "skep/store/error.h"
+
+namespace skep::skepctl {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+
+/// What to do is known when parsing ends; it is done afterwards, so that what it throws does not
+/// pass through the parser.
+struct CommandLine {
+  std::filesystem::path directory = ".";
+  std::string format = "text";
+  InitOptions init_options;
+  DeviceAddOptions device_options;
+  std::string name;
+  std::string reason;
+  std::filesystem::path path;
+  std::filesystem::path key;
+  std::optional<std::uint32_t> version;
+  std::uint32_t to_version = 0;
+  bool force = false;
+  std::function<Answer()> command;
+};
+
+void run_when_chosen(CLI::App* app, CommandLine& line, std::function<Answer()> command) {
+  app->callback([&line, command = std::move(command)] { line.command = command; });
+}
+
+void add_round_options(CLI::App* app, RoundOptions& round) {
+  const char* const group = "Rounds (written to skepd.toml)";
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    app->add_option(name, value, help)->group(group)->capture_default_str();
+  };
+  add("--quorum", round.quorum, "Updates that close a round");
+  add("--deadline-s", round.deadline_s, "Seconds after which a round closes anyway, 0 = never");
+  add("--minimum-updates", round.minimum_updates, "Fewer at the deadline: the round goes on");
+  add("--max-rounds", round.max_rounds, "0 = no end");
+  add("--learning-rate-mantissa", round.learning_rate_mantissa, "Rate = mantissa / 2^shift");
+  add("--learning-rate-shift", round.learning_rate_shift, "0 to 30");
+  add("--local-epochs", round.local_epochs, "Passes of a device over its samples");
+  add("--max-local-steps", round.max_local_steps, "0 = no bound");
+  add("--clip-norm", round.clip_norm, "L2 bound of an update");
+  add("--keep-permille", round.keep_permille, "Part of the parameters that an update carries");
+  add("--value-bits", round.value_bits, "Bits of each of them");
+}
+
+void add_init(CLI::App& app, CommandLine& line) {
+  CLI::App* init_app =
+      app.add_subcommand("init", "Make a federation: keys, database, first model, skepd.toml");
+  InitOptions& options = line.init_options;
+  init_app->add_option("DIR", options.directory, "New or empty directory")->required();
+  init_app
+      ->add_option("--gateway-address", options.gateway_addresses,
+                   "IP address of the gateway; repeat for more")
+      ->allow_extra_args(false)
+      ->capture_default_str();
+  init_app->add_option("--gateway-name", options.gateway_names, "DNS name; repeat for more")
+      ->allow_extra_args(false);
+  init_app->add_option("--port", options.port, "UDP port")->capture_default_str();
+  init_app->add_option("--model-name", options.model_name, "1 to 32 of [a-z0-9-]")
+      ->capture_default_str();
+  init_app->add_option("--inputs", options.inputs, "Features of a sample")->required();
+  init_app
+      ->add_option("--input-exponent", options.input_exponent,
+                   "A feature is an integer times 2 to this")
+      ->required();
+  init_app->add_option("--layers", options.layers, "For example dense:32,relu,dense:10")
+      ->required();
+  init_app->add_option("--seed", options.seed, "Of the first weights; random if absent");
+  init_app->add_option("--holdout", options.holdout, "CSV on which candidates are evaluated");
+  init_app
+      ->add_option("--max-accuracy-drop-permille", options.max_accuracy_drop_permille,
+                   "A candidate that is worse by more is not released")
+      ->capture_default_str();
+  add_round_options(init_app, options.round);
+  run_when_chosen(init_app, line, [&line] { return init(line.init_options); });
+}
+
+void add_device(CLI::App& app, CommandLine& line) {
+  CLI::App* device = app.add_subcommand("device", "Who may take part");
+  device->require_subcommand(1);
+
+  CLI::App* add = device->add_subcommand("add", "Enrol a device; writes its credentials");
+  DeviceAddOptions& options = line.device_options;
+  add->add_option("NAME", options.name, "1 to 32 of [a-z0-9-]")->required();
+  add->add_option("--out", options.out, "File for the credentials (DIR/devices/NAME.cred)");
+  add->add_option("--gateway-address", options.gateway_address,
+                  "One of the addresses in gateway.crt (the first)");
+  add->add_option("--port", options.port, "Where the device finds the gateway (skepd.toml's)");
+  run_when_chosen(add, line, [&line] { return device_add(line.directory, line.device_options); });
+
+  CLI::App* list = device->add_subcommand("list", "All devices");
+  run_when_chosen(list, line, [&line] { return device_list(line.directory); });
+
+  CLI::App* revoke = device->add_subcommand("revoke", "Accept nothing from a device any more");
+  revoke->add_option("NAME", line.name)->required();
+  revoke->add_option("--reason", line.reason, "For the record")->required();
+  run_when_chosen(revoke, line,
+                  [&line] { return device_revoke(line.directory, line.name, line.reason); });
+}
+
+void add_round(CLI::App& app, CommandLine& line) {
+  CLI::App* round = app.add_subcommand("round", "What is being learned (asks skepd)");
+  round->require_subcommand(1);
+
+  CLI::App* status = round->add_subcommand("status", "The open round and those before");
+  run_when_chosen(status, line, [&line] { return round_status(line.directory); });
+
+  CLI::App* aggregate = round->add_subcommand("aggregate", "Close the round now, below quorum too");
+  aggregate->add_flag("--force", line.force, "Release even what evaluates worse");
+  run_when_chosen(aggregate, line, [&line] { return round_aggregate(line.directory, line.force); });
+}
+
+void add_model_transfer(CLI::App* model, CommandLine& line) {
+  CLI::App* to_folder = model->add_subcommand("export", "Write a version into a new folder");
+  to_folder->add_option("--version", line.version, "Default: the one that is served");
+  to_folder->add_option("--out", line.path, "New folder")->required();
+  run_when_chosen(to_folder, line,
+                  [&line] { return model_export(line.directory, line.version, line.path); });
+
+  CLI::App* verify =
+      model->add_subcommand("verify", "Check an export; needs no network and no federation");
+  verify->add_option("PATH", line.path, "Exported folder, or model.skep")->required();
+  verify->add_option("--key", line.key, "The federation's signing.pub")->required();
+  run_when_chosen(verify, line, [&line] { return model_verify(line.path, line.key); });
+
+  CLI::App* from_file =
+      model->add_subcommand("import", "Verify an export, then let skepd adopt it");
+  from_file->add_option("PATH", line.path, "Exported folder, or model.skep")->required();
+  from_file->add_option("--key", line.key, "signing.pub of where it comes from")->required();
+  from_file->add_flag("--force", line.force, "Release it even if it evaluates worse");
+  run_when_chosen(from_file, line, [&line] {
+    return model_import(line.directory, line.path, line.key, line.force);
+  });
+}
+
+void add_model(CLI::App& app, CommandLine& line) {
+  CLI::App* model = app.add_subcommand("model", "What has been learned");
+  model->require_subcommand(1);
+
+  CLI::App* list = model->add_subcommand("list", "All versions");
+  run_when_chosen(list, line, [&line] { return model_list(line.directory); });
+
+  CLI::App* show = model->add_subcommand("show", "One version in full");
+  show->add_option("VERSION", line.version, "Default: the one that is served");
+  run_when_chosen(show, line, [&line] { return model_show(line.directory, line.version); });
+
+  CLI::App* rollback =
+      model->add_subcommand("rollback", "Publish an old content as a new version (asks skepd)");
+  rollback->add_option("--to", line.to_version, "Version whose content to repeat")->required();
+  run_when_chosen(rollback, line,
+                  [&line] { return model_rollback(line.directory, line.to_version); });
+
+  add_model_transfer(model, line);
+}
+
+void build(CLI::App& app, CommandLine& line) {
+  app.require_subcommand(1);
+  app.add_option("--dir", line.directory, "The federation's directory")
+      ->envname("SKEP_DIR")
+      ->capture_default_str();
+  app.add_option("--format", line.format, "json: one document on stdout")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  app.fallthrough();  // --dir and --format may stand anywhere.
+  add_init(app, line);
+  add_device(app, line);
+  add_round(app, line);
+  add_model(app, line);
+}
+
+/// Known before parsing, so that a usage error is JSON too.
+bool wants_json(const std::vector<std::string>& arguments) {
+  const auto end = arguments.end();
+  if (std::find(arguments.begin(), end, "--format=json") != end) return true;
+  const auto option = std::find(arguments.begin(), end, "--format");
+  return option != end && option + 1 != end && *(option + 1) == "json";
+}
+
+int report_error(bool json, const std::string& code, const std::string& detail, int exit_code) {
+  if (json) {
+    const Json document = {{"error", {{"code", code}, {"detail", detail}}}};
+    // Names and paths come from the operator and may be no UTF-8.
+    std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  } else {
+    std::cerr << "skepctl: error: " << detail << " [" << code << "]\n";
+  }
+  return exit_code;
+}
+
+int run_command(const CommandLine& line, bool json) {
+  const auto failed = [&](const std::string& code, const std::string& detail) {
+    return report_error(json, code, detail, kExitFailed);
+  };
+  const auto name_of = [](Status status) { return std::string("k") + to_string(status); };
+  try {
+    const Answer answer = line.command();
+    if (json) {
+      std::cout << answer.json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    } else {
+      std::cout << answer.text;
+    }
+    std::cout.flush();
+    return std::cout ? EXIT_SUCCESS : kExitFailed;
+  } catch (const CommandError& error) {
+    return failed(error.code(), error.what());
+  } catch (const release::ReleaseError& error) {
+    return failed(name_of(error.status()), error.what());
+  } catch (const store::StoreError& error) {
+    return failed(name_of(error.status()), error.what());
+  } catch (const pki::PkiError& error) {
+    return failed("kInvalidArgument", error.what());
+  } catch (const std::exception& error) {
+    return failed("kInternal", error.what());
+  }
+}
+
+int main_of(std::vector<std::string> arguments) {
+  const bool json = wants_json(arguments);
+  CLI::App app("The operator's command of Skep.", "skepctl");
+  CommandLine line;
+  build(app, line);
+  try {
+    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back.
+    app.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return report_error(json, "kInvalidArgument", std::string(error.what()) + " (see --help)",
+                        kExitUsage);
+  }
+  return run_command(line, json);
+}
+
+}  // namespace
+}  // namespace skep::skepctl
+
+int main(int argc, char** argv) {
+  return skep::skepctl::main_of(std::vector<std::string>(argv + 1, argv + argc));
+}

@@ -1,0 +1,55 @@
+#include "admin_client.h"
+#include "commands.h"
+#include "federation_directory.h"
+#include "text_table.h"
+
+namespace skep::skepctl {
+namespace {
+
+/// A JSON value as a cell; null is "-".
+std::string cell(const Json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key) || object[key].is_null()) return "-";
+  const Json& value = object[key];
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string current_text(const Json& current) {
+  return "round " + cell(current, "round") + ": " + cell(current, "state") + ", base version " +
+         cell(current, "base_version") + ", " + cell(current, "received") + " of " +
+         cell(current, "quorum") + " updates, deadline in " + cell(current, "deadline_in_s") +
+         " s\n";
+}
+
+std::string history_text(const Json& rounds) {
+  TextTable table({"round", "base", "outcome", "version", "received", "refused", "bytes up",
+                   "bytes down", "mean loss", "accuracy"});
+  for (const Json& round : rounds) {
+    table.add({cell(round, "round"), cell(round, "base_version"), cell(round, "outcome"),
+               cell(round, "version"), cell(round, "received"), cell(round, "refused"),
+               cell(round, "bytes_up"), cell(round, "bytes_down"), cell(round, "mean_loss"),
+               cell(round, "accuracy")});
+  }
+  return table.str();
+}
+
+}  // namespace
+
+Answer round_status(const std::filesystem::path& directory) {
+  const AdminClient skepd(FederationDirectory(directory).admin_socket());
+  Answer answer;
+  answer.json = skepd.get("/api/v1/round");
+  const Json rounds = skepd.get("/api/v1/rounds");
+  answer.text = current_text(answer.json) + history_text(rounds);
+  answer.json["rounds"] = rounds;
+  return answer;
+}
+
+Answer round_aggregate(const std::filesystem::path& directory, bool force) {
+  const AdminClient skepd(FederationDirectory(directory).admin_socket());
+  Answer answer;
+  answer.json = skepd.post("/api/v1/round/aggregate", Json{{"force", force}});
+  answer.text = "skepd: " + answer.json.dump() + "\n";
+  return answer;
+}
+
+}  // namespace skep::skepctl

@@ -1,0 +1,412 @@
+// The program itself, from the outside.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "fake_skepd.h"
+#include "skep/pki/certificate.h"
+#include "skep/pki/federation.h"
+#include "skep/pki_testing/command.h"
+#include "skep/pki_testing/temporary_directory.h"
+
+namespace skep::skepctl {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using pki_testing::CommandResult;
+using pki_testing::TemporaryDirectory;
+
+std::string read_text(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+void write_text(const fs::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
+}
+
+unsigned mode_of(const fs::path& path) {
+  struct stat status {};
+  EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
+  return status.st_mode & 07777U;
+}
+
+std::vector<std::string> small_model() {
+  return {"--inputs", "4", "--input-exponent", "-4", "--layers", "dense:3,relu,dense:2"};
+}
+
+class Skepctl : public testing::Test {
+ protected:
+  void SetUp() override {
+    ::unsetenv("SKEP_DIR");
+    initialise(directory_);
+  }
+
+  static CommandResult run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), SKEPCTL_PATH);
+    return pki_testing::run(arguments);
+  }
+
+  /// In the test's federation.
+  [[nodiscard]] CommandResult here(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {"--dir", directory_.string()});
+    return run(std::move(arguments));
+  }
+
+  /// The one JSON document of a command that succeeds.
+  [[nodiscard]] json document(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.end(), {"--format", "json"});
+    const CommandResult result = here(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+    EXPECT_EQ(result.err, "");
+    return json::parse(result.out);  // Throws if there is anything else in it.
+  }
+
+  /// The error of a command that fails, the same in both formats. Returns {code, detail}.
+  [[nodiscard]] json failure(std::vector<std::string> arguments) const {
+    const CommandResult text = here(arguments);
+    EXPECT_EQ(text.out, "");
+    arguments.insert(arguments.end(), {"--format", "json"});
+    const CommandResult result = here(arguments);
+    EXPECT_NE(result.exit_code, 0) << result.out;
+    EXPECT_EQ(text.exit_code, result.exit_code);
+    EXPECT_EQ(result.err, "");
+    const json error = json::parse(result.out)["error"];
+    const std::string detail = error["detail"];
+    EXPECT_NE(text.err.find(detail), std::string::npos) << text.err;
+    return error;
+  }
+
+  static CommandResult initialise(const fs::path& directory,
+                                  const std::vector<std::string>& more = {"--seed", "7"}) {
+    std::vector<std::string> arguments{"init", directory.string()};
+    const auto model = small_model();
+    arguments.insert(arguments.end(), model.begin(), model.end());
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  }
+
+  const TemporaryDirectory folder_;
+  const fs::path directory_ = folder_ / "federation";
+};
+
+// ---- init
+
+TEST_F(Skepctl, InitMakesAPrivateDirectoryWithPrivateSecrets) {
+  EXPECT_EQ(mode_of(directory_), 0700U);
+  EXPECT_EQ(mode_of(directory_ / "devices"), 0700U);
+  for (const char* name :
+       {"ca.key", "gateway.key", "signing.key", "aggregation.key", "skep.db", "skepd.toml"}) {
+    EXPECT_EQ(mode_of(directory_ / name), 0600U) << name;
+  }
+}
+
+TEST_F(Skepctl, TheSeedDecidesTheWeights) {
+  ASSERT_EQ(initialise(folder_ / "same").exit_code, 0);
+  ASSERT_EQ(initialise(folder_ / "other", {"--seed", "8"}).exit_code, 0);
+  const auto digest = [](const fs::path& directory) {
+    const CommandResult shown =
+        run({"--dir", directory.string(), "--format", "json", "model", "show"});
+    return json::parse(shown.out)["weights_sha256"].get<std::string>();
+  };
+  EXPECT_EQ(digest(directory_), digest(folder_ / "same"));
+  EXPECT_NE(digest(directory_), digest(folder_ / "other"));
+}
+
+TEST_F(Skepctl, InitNeverTouchesADirectoryWithSomethingInIt) {
+  const std::string before = read_text(directory_ / "ca.key");
+  EXPECT_EQ(initialise(directory_).exit_code, 1);
+  EXPECT_EQ(read_text(directory_ / "ca.key"), before);
+  EXPECT_TRUE(fs::exists(directory_ / "skepd.toml"));
+}
+
+TEST_F(Skepctl, AnInitThatFailsLeavesNothing) {
+  const fs::path missing = folder_ / "new";
+  const fs::path empty = folder_ / "empty";
+  fs::create_directory(empty);
+  write_text(folder_ / "bad.csv", "1,2,3,4,9\n");
+  const std::vector<std::vector<std::string>> bad = {{"--gateway-address", "localhost"},
+                                                     {"--gateway-name", "not a name"},
+                                                     {"--model-name", "Digits"},
+                                                     {"--quorum", "0"},
+                                                     {"--holdout", (folder_ / "none").string()},
+                                                     {"--holdout", (folder_ / "bad.csv").string()},
+                                                     {"--clip-norm", "0"},
+                                                     {"--clip-norm", "nan"},
+                                                     {"--keep-permille", "1001"},
+                                                     {"--value-bits", "1"},
+                                                     {"--port", "65536"},
+                                                     {"--seed", "-1"},
+                                                     {"--seed", "4294967296"},
+                                                     {"--layers", "relu"}};
+  for (const auto& options : bad) {
+    EXPECT_NE(initialise(missing, options).exit_code, 0) << options[0] << " " << options[1];
+    EXPECT_FALSE(fs::exists(missing)) << options[0] << " " << options[1];
+    EXPECT_NE(initialise(empty, options).exit_code, 0);
+    EXPECT_TRUE(fs::is_empty(empty));
+  }
+  EXPECT_EQ(initialise(missing).exit_code, 0);
+  EXPECT_EQ(initialise(empty).exit_code, 0);
+}
+
+TEST_F(Skepctl, InitWritesTheConfigurationThatItWasGiven) {
+  write_text(folder_ / "hold'out.csv", "1,2,3,4,1\n");
+  ASSERT_EQ(initialise(folder_ / "b", {"--gateway-address", "127.0.0.2", "--gateway-address", "::1",
+                                       "--port", "7000", "--quorum", "3", "--clip-norm", "2.5",
+                                       "--holdout", (folder_ / "hold'out.csv").string()})
+                .exit_code,
+            0);
+  const toml::table config = toml::parse_file((folder_ / "b/skepd.toml").string());
+  EXPECT_EQ(config["coap"]["listen"].value<std::string>(), "127.0.0.2");
+  EXPECT_EQ(config["coap"]["port"].value<int>(), 7000);
+  EXPECT_EQ(config["round"]["quorum"].value<int>(), 3);
+  EXPECT_EQ(config["round"]["clip_norm"].value_exact<double>(), 2.5);
+  EXPECT_EQ(config["round"]["learning_rate_mantissa"].value<int>(), 1638);
+  EXPECT_EQ(config["evaluation"]["holdout"].value<std::string>(),
+            (folder_ / "hold'out.csv").string());
+  EXPECT_EQ(config["store"]["database"].value<std::string>(), "skep.db");
+  const pki::Certificate gateway = pki::load_certificate(folder_ / "b/gateway.crt");
+  EXPECT_EQ(gateway.ip_addresses, (std::vector<std::string>{"127.0.0.2", "::1"}));
+  const json shown = json::parse(
+      run({"--dir", (folder_ / "b").string(), "--format", "json", "model", "show"}).out);
+  EXPECT_EQ(shown["evaluation"]["sample_count"], 1);
+}
+
+// ---- devices
+
+TEST_F(Skepctl, ADeviceIsAddedListedAndRevoked) {
+  const json added = document({"device", "add", "sensor-1"});
+  const fs::path file = added["credentials"].get<std::string>();
+  EXPECT_EQ(file, directory_ / "devices/sensor-1.cred");
+  EXPECT_EQ(mode_of(file), 0600U);
+  pki::Credentials credentials;
+  pki::load_credentials(file, credentials);
+  EXPECT_STREQ(credentials.message.device, "sensor-1");
+  EXPECT_STREQ(credentials.message.gateway_host, "127.0.0.1");
+  EXPECT_EQ(credentials.message.gateway_port, 5684U);
+
+  ASSERT_EQ(document({"device", "add", "sensor-2", "--out", (folder_ / "s2").string()})["name"],
+            "sensor-2");
+  EXPECT_EQ(mode_of(folder_ / "s2"), 0600U);
+  json devices = document({"device", "list"})["devices"];
+  ASSERT_EQ(devices.size(), 2U);
+  EXPECT_EQ(devices[0]["name"], "sensor-1");
+  EXPECT_EQ(devices[0]["revoked"], false);
+
+  EXPECT_EQ(document({"device", "revoke", "sensor-1", "--reason", "stolen"})["revoked"], true);
+  devices = document({"device", "list"})["devices"];
+  EXPECT_EQ(devices[0]["revoked"], true);
+  EXPECT_EQ(devices[0]["revoke_reason"], "stolen");
+  EXPECT_EQ(devices[1]["revoked"], false);
+  EXPECT_EQ(failure({"device", "revoke", "sensor-1", "--reason", "x"})["code"], "kInvalidArgument");
+  EXPECT_EQ(failure({"device", "revoke", "nobody", "--reason", "x"})["code"], "kNotFound");
+  EXPECT_EQ(failure({"device", "revoke", "sensor-2"})["code"], "kInvalidArgument");
+}
+
+TEST_F(Skepctl, ADeviceThatIsNotAddedLeavesNothing) {
+  ASSERT_EQ(here({"device", "add", "a"}).exit_code, 0);
+  const std::string before = read_text(directory_ / "devices/a.cred");
+  EXPECT_EQ(failure({"device", "add", "a", "--out", (folder_ / "new").string()})["code"],
+            "kInvalidArgument");
+  for (const char* name : {"A", "a_b", "../a", "", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}) {
+    EXPECT_EQ(failure({"device", "add", name, "--out", (folder_ / "new").string()})["code"],
+              "kInvalidArgument")
+        << name;
+  }
+  (void)failure({"device", "add", "b", "--gateway-address", "10.9.8.7"});
+  (void)failure({"device", "add", "b", "--out", (directory_ / "devices/a.cred").string()});
+  EXPECT_FALSE(fs::exists(folder_ / "new"));
+  EXPECT_EQ(read_text(directory_ / "devices/a.cred"), before);
+  EXPECT_EQ(document({"device", "list"})["devices"].size(), 1U);
+}
+
+TEST_F(Skepctl, AnExposedCaKeyIsNotUsed) {
+  ASSERT_EQ(::chmod((directory_ / "ca.key").c_str(), 0644), 0);
+  const json error = failure({"device", "add", "a"});
+  EXPECT_NE(error["detail"].get<std::string>().find("0644"), std::string::npos) << error;
+  EXPECT_EQ(document({"device", "list"})["devices"].size(), 0U);
+}
+
+// ---- models
+
+TEST_F(Skepctl, ShowsAndListsTheFirstModel) {
+  const json models = document({"model", "list"})["models"];
+  ASSERT_EQ(models.size(), 1U);
+  EXPECT_EQ(models[0]["model_version"], 1);
+  EXPECT_EQ(models[0]["served"], true);
+  EXPECT_TRUE(models[0]["evaluation"]["accuracy"].is_null());
+  const json shown = document({"model", "show", "1"});
+  EXPECT_EQ(shown["spec"]["layers"], "dense:3,relu,dense:2");
+  EXPECT_EQ(shown["spec"]["parameter_count"], (4 + 1) * 3 + (3 + 1) * 2);
+  EXPECT_EQ(failure({"model", "show", "2"})["code"], "kNotFound");
+}
+
+TEST_F(Skepctl, AnExportVerifiesWithThePublicKeyAlone) {
+  const fs::path out = folder_ / "export";
+  EXPECT_EQ(document({"model", "export", "--out", out.string()})["model_version"], 1);
+  fs::rename(directory_ / "signing.pub", folder_ / "trusted.pub");
+  fs::remove_all(directory_);
+  for (const fs::path& path : {out, out / "model.skep"}) {
+    const json verified =
+        document({"model", "verify", path.string(), "--key", (folder_ / "trusted.pub").string()});
+    EXPECT_EQ(verified["verified"], true);
+    EXPECT_EQ(verified["model_version"], 1);
+  }
+}
+
+TEST_F(Skepctl, ATamperedExportIsRefused) {
+  const fs::path out = folder_ / "export";
+  const std::string key = (directory_ / "signing.pub").string();
+  ASSERT_EQ(here({"model", "export", "--out", out.string()}).exit_code, 0);
+  for (const char* name : {"model.skep", "model.onnx", "metadata.json", "signature.bin"}) {
+    const std::string whole = read_text(out / name);
+    std::string altered = whole;
+    altered[altered.size() / 2] = static_cast<char>(altered[altered.size() / 2] ^ 1);
+    write_text(out / name, altered);
+    const json error = failure({"model", "verify", out.string(), "--key", key});
+    EXPECT_TRUE(error["code"] == "kBadSignature" || error["code"] == "kBadDigest") << error;
+    write_text(out / name, whole);
+  }
+  ASSERT_EQ(initialise(folder_ / "other").exit_code, 0);
+  EXPECT_EQ(failure({"model", "verify", out.string(), "--key",
+                     (folder_ / "other/signing.pub").string()})["code"],
+            "kBadSignature");
+  EXPECT_EQ(failure({"model", "export", "--out", out.string()})["code"], "kStorageFailed");
+  EXPECT_EQ(
+      failure({"model", "export", "--version", "5", "--out", (folder_ / "x").string()})["code"],
+      "kNotFound");
+}
+
+// ---- what skepd does
+
+TEST_F(Skepctl, WithoutSkepdTheSocketIsNamed) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"round", "status"}, {"round", "aggregate"}, {"model", "rollback", "--to", "1"}};
+  for (const auto& command : commands) {
+    const json error = failure(command);
+    EXPECT_EQ(error["code"], "kUnreachable");
+    EXPECT_NE(error["detail"].get<std::string>().find((directory_ / "skepd.sock").string()),
+              std::string::npos)
+        << error;
+  }
+  write_text(directory_ / "skepd.sock", "not a socket");
+  EXPECT_EQ(failure({"round", "status"})["code"], "kUnreachable");
+}
+
+TEST_F(Skepctl, AsksSkepdOverItsSocket) {
+  FakeSkepd skepd(directory_ / "skepd.sock");
+  skepd.answer(200, R"({"round":3,"state":"open","outcome":"released"})");
+  EXPECT_EQ(document({"round", "aggregate", "--force"})["round"], 3);
+  EXPECT_EQ(document({"round", "aggregate"})["round"], 3);
+  EXPECT_EQ(document({"model", "rollback", "--to", "1"})["round"], 3);
+  const std::vector<FakeSkepd::Request> requests = skepd.take_requests();
+  ASSERT_EQ(requests.size(), 3U);
+  EXPECT_EQ(requests[0].method, "POST");
+  EXPECT_EQ(requests[0].target, "/api/v1/round/aggregate");
+  EXPECT_EQ(json::parse(requests[0].body), json({{"force", true}}));
+  EXPECT_EQ(json::parse(requests[1].body), json({{"force", false}}));
+  EXPECT_EQ(requests[2].target, "/api/v1/model/rollback");
+  EXPECT_EQ(json::parse(requests[2].body), json({{"to_version", 1}}));
+}
+
+TEST_F(Skepctl, RoundStatusIsOneDocumentOfTwoAnswers) {
+  FakeSkepd skepd(directory_ / "skepd.sock");
+  skepd.answer(200, R"({"round":1,"deadline_in_s":null})");
+  const json status = document({"round", "status"});
+  EXPECT_EQ(status["round"], 1);
+  EXPECT_TRUE(status.contains("rounds"));
+  const std::vector<FakeSkepd::Request> requests = skepd.take_requests();
+  ASSERT_EQ(requests.size(), 2U);
+  EXPECT_EQ(requests[0].target, "/api/v1/round");
+  EXPECT_EQ(requests[1].target, "/api/v1/rounds");
+}
+
+TEST_F(Skepctl, SkepdsRefusalIsPassedOn) {
+  FakeSkepd skepd(directory_ / "skepd.sock");
+  skepd.answer(409, R"({"error":{"code":"kStaleVersion","detail":"version 1 is older"}})");
+  const json error = failure({"model", "rollback", "--to", "1"});
+  EXPECT_EQ(error["code"], "kStaleVersion");
+  EXPECT_EQ(error["detail"], "version 1 is older");
+  skepd.answer(500, "{}");
+  EXPECT_EQ(failure({"round", "aggregate"})["code"], "kRejected");
+  skepd.answer(500, R"({"error":{"code":5,"detail":[]}})");
+  EXPECT_EQ(failure({"round", "aggregate"})["code"], "kRejected");
+  skepd.answer(200, "<html>");
+  EXPECT_EQ(failure({"round", "status"})["code"], "kMalformed");
+}
+
+TEST_F(Skepctl, OnlyAVerifiedModelIsImported) {
+  const fs::path out = folder_ / "export";
+  ASSERT_EQ(here({"model", "export", "--out", out.string()}).exit_code, 0);
+  const std::string key = (directory_ / "signing.pub").string();
+  const std::string package = read_text(out / "model.skep");
+  FakeSkepd skepd(directory_ / "skepd.sock");
+  skepd.answer(200, R"({"version":2})");
+  EXPECT_EQ(document({"model", "import", out.string(), "--key", key})["version"], 2);
+  EXPECT_EQ(document({"model", "import", (out / "model.skep").string(), "--key", key,
+                      "--force"})["version"],
+            2);
+  std::vector<FakeSkepd::Request> requests = skepd.take_requests();
+  ASSERT_EQ(requests.size(), 2U);
+  EXPECT_EQ(requests[0].target, "/api/v1/model/import?force=0");
+  EXPECT_EQ(requests[0].body, package);
+  EXPECT_EQ(requests[1].target, "/api/v1/model/import?force=1");
+
+  std::string altered = package;
+  altered.back() = static_cast<char>(altered.back() ^ 1);
+  write_text(out / "model.skep", altered);
+  EXPECT_EQ(failure({"model", "import", (out / "model.skep").string(), "--key", key})["code"],
+            "kBadDigest");
+  EXPECT_TRUE(skepd.take_requests().empty());
+}
+
+// ---- the command line
+
+TEST_F(Skepctl, UsageErrorsAreErrorsInBothFormats) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"fly"},
+                                             {"device"},
+                                             {"device", "add"},
+                                             {"model", "show", "x"},
+                                             {"device", "list", "more"},
+                                             {"model", "rollback", "--to", "-1"},
+                                             {"--bogus"}}) {
+    EXPECT_EQ(failure(arguments)["code"], "kInvalidArgument");
+    EXPECT_EQ(here(arguments).exit_code, 2);
+  }
+  EXPECT_EQ(run({"device", "list", "--format", "xml"}).exit_code, 2);
+  EXPECT_EQ(run({"--help"}).exit_code, 0);
+}
+
+TEST_F(Skepctl, ADirectoryThatIsNoneIsSaid) {
+  const CommandResult result = run({"--dir", folder_.path().string(), "device", "list"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.err.find("skepctl init"), std::string::npos) << result.err;
+}
+
+TEST_F(Skepctl, TheDirectoryMayComeFromTheEnvironment) {
+  ::setenv("SKEP_DIR", directory_.c_str(), 1);
+  const CommandResult result = run({"device", "list"});
+  ::unsetenv("SKEP_DIR");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+TEST_F(Skepctl, ABrokenConfigurationIsNamedByLine) {
+  write_text(directory_ / "skepd.toml", "[admin]\nsocket = \n");
+  EXPECT_NE(failure({"device", "list"})["detail"].get<std::string>().find("line 2"),
+            std::string::npos);
+  write_text(directory_ / "skepd.toml", "[admin]\nsocket = 5\n");
+  EXPECT_NE(failure({"device", "list"})["detail"].get<std::string>().find("admin.socket"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace skep::skepctl
