@@ -56,8 +56,7 @@ void answer(httplib::Response& response, int code, const Json& json) {
                        "application/json");
 }
 
-void answer_error(httplib::Response& response, int code, Status status,
-                  const std::string& detail) {
+void answer_error(httplib::Response& response, int code, Status status, const std::string& detail) {
   answer(response, code,
          Json{{"error", {{"code", std::string("k") + to_string(status)}, {"detail", detail}}}});
 }
@@ -99,8 +98,7 @@ void remove_stale_socket(const std::filesystem::path& socket) {
   }
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const bool answered =
-      fd >= 0 &&
-      ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+      fd >= 0 && ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   if (fd >= 0) ::close(fd);
   if (answered) throw AdminError("another skepd is running: it listens on " + socket.string());
   ::unlink(socket.c_str());
@@ -117,8 +115,8 @@ class AdminServer::Engine {
     add_routes();
     // Created with mode 0600: there is no moment at which others could connect.
     const mode_t old_mask = ::umask(0177);
-    const bool bound = server_.set_address_family(AF_UNIX).bind_to_port(socket_.c_str(),
-                                                                        kIgnoredPort);
+    const bool bound =
+        server_.set_address_family(AF_UNIX).bind_to_port(socket_.c_str(), kIgnoredPort);
     const int error = errno;
     ::umask(old_mask);
     if (!bound) {
@@ -141,8 +139,7 @@ class AdminServer::Engine {
     server_.set_payload_max_length(kMaxBodyBytes);
     server_.set_read_timeout(kReadTimeoutS);
     server_.set_keep_alive_timeout(kKeepAliveS);
-    server_.set_error_handler([](const httplib::Request& /*request*/,
-                                 httplib::Response& response) {
+    server_.set_error_handler([](const httplib::Request& /*request*/, httplib::Response& response) {
       if (!response.body.empty()) return;
       const bool missing = response.status == 404;
       const bool too_large = response.status == 413;

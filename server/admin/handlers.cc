@@ -39,11 +39,16 @@ Json describe(const coordinator::Outcome& outcome) {
 }
 
 Json describe(const coordinator::RoundSummary& round) {
-  return {{"round", round.round},           {"base_version", round.base_version},
-          {"state", round.state},           {"received", round.received},
-          {"refused", round.refused},       {"bytes_up", round.bytes_up},
-          {"bytes_down", round.bytes_down}, {"mean_loss", or_null(round.mean_loss)},
-          {"outcome", round.outcome},       {"version", or_null(round.version)},
+  return {{"round", round.round},
+          {"base_version", round.base_version},
+          {"state", round.state},
+          {"received", round.received},
+          {"refused", round.refused},
+          {"bytes_up", round.bytes_up},
+          {"bytes_down", round.bytes_down},
+          {"mean_loss", or_null(round.mean_loss)},
+          {"outcome", round.outcome},
+          {"version", or_null(round.version)},
           {"accuracy", or_null(round.accuracy)}};
 }
 
@@ -94,9 +99,9 @@ Json Handlers::stats() {
     refused[std::string("k") + to_string(status)] = count;
   }
   const std::lock_guard lock(store_mutex_);
-  return {{"devices", store_.device_count()}, {"sessions", endpoint.sessions},
-          {"accepted", intake.accepted},      {"duplicates", intake.duplicates},
-          {"refused", std::move(refused)},    {"bytes_up", intake.bytes_up},
+  return {{"devices", store_.device_count()},  {"sessions", endpoint.sessions},
+          {"accepted", intake.accepted},       {"duplicates", intake.duplicates},
+          {"refused", std::move(refused)},     {"bytes_up", intake.bytes_up},
           {"bytes_down", endpoint.bytes_down}, {"rss_bytes", resident_bytes()}};
 }
 

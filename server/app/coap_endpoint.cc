@@ -206,8 +206,7 @@ void CoapEndpoint::set_up_dtls(const pki::FederationPaths& paths) {
 void CoapEndpoint::open_endpoint(const CoapAddress& address) {
   const coap_address_t local = to_coap_address(address);
   check_port_is_free(local, address);
-  const coap_endpoint_t* endpoint =
-      coap_new_endpoint(context_.get(), &local, COAP_PROTO_DTLS);
+  const coap_endpoint_t* endpoint = coap_new_endpoint(context_.get(), &local, COAP_PROTO_DTLS);
   if (endpoint == nullptr) {
     throw std::runtime_error("cannot listen on UDP " + address.listen + " port " +
                              std::to_string(address.port));
@@ -225,8 +224,8 @@ void CoapEndpoint::add_resources() {
     return resource;
   };
   // Confirmable notifications: an observer that does not acknowledge is forgotten.
-  round_resource_ = add(wire::kRoundPath, COAP_RESOURCE_FLAGS_NOTIFY_CON, COAP_REQUEST_GET,
-                        &Callbacks::round);
+  round_resource_ =
+      add(wire::kRoundPath, COAP_RESOURCE_FLAGS_NOTIFY_CON, COAP_REQUEST_GET, &Callbacks::round);
   coap_resource_set_get_observable(round_resource_, 1);
   add(wire::kModelPath, 0, COAP_REQUEST_GET, &Callbacks::model);
   add(wire::kUpdatesPath, 0, COAP_REQUEST_POST, &Callbacks::update);
@@ -250,25 +249,20 @@ void CoapEndpoint::process(std::int64_t now_s) {
   if (now_s != now_s_) sessions_.expire_uploads(now_s);
   now_s_ = now_s;
   coap_io_process(context_.get(), COAP_IO_NO_WAIT);
+  admit_new_sessions();
   close_refused_sessions();
   counters_.sessions = sessions_.size();
 }
 
-void CoapEndpoint::notify_plan_changed() { coap_resource_notify_observers(round_resource_, nullptr); }
+void CoapEndpoint::notify_plan_changed() {
+  coap_resource_notify_observers(round_resource_, nullptr);
+}
 
 void CoapEndpoint::on_event(coap_session_t* session, coap_event_t event) {
   switch (event) {
-    case COAP_EVENT_DTLS_CONNECTED: {
-      const Identification who = sessions_.identify(session, now_s_);
-      if (who.session == nullptr) {
-        audit({"session", who.device, remote_of(session), who.status, who.detail});
-        refused_.push_back(session);
-      } else if (coap_session_t* surplus =
-                     sessions_.surplus_session(who.device, kMaxSessionsPerDevice)) {
-        refused_.push_back(surplus);
-      }
+    case COAP_EVENT_SERVER_SESSION_NEW:
+      arriving_.push_back(session);
       break;
-    }
     case COAP_EVENT_DTLS_ERROR:
       spdlog::info("DTLS handshake or session of {} failed", remote_of(session));
       sessions_.remove(session);
@@ -278,10 +272,37 @@ void CoapEndpoint::on_event(coap_session_t* session, coap_event_t event) {
       break;
     case COAP_EVENT_SERVER_SESSION_DEL:
       sessions_.remove(session);
+      std::erase(arriving_, session);
       std::erase(refused_, session);
       break;
     default:
       break;
+  }
+}
+
+// With Mbed TLS, libcoap raises no event when a DTLS handshake is complete.
+void CoapEndpoint::admit_new_sessions() {
+  for (std::size_t i = 0; i < arriving_.size();) {
+    coap_session_t* session = arriving_[i];
+    if (coap_session_get_state(session) != COAP_SESSION_STATE_ESTABLISHED) {
+      ++i;
+      continue;
+    }
+    arriving_.erase(arriving_.begin() + static_cast<std::ptrdiff_t>(i));
+    admit(session);
+  }
+}
+
+void CoapEndpoint::admit(coap_session_t* session) {
+  const Identification who = sessions_.identify(session, now_s_);
+  if (who.session == nullptr) {
+    // If it was quick to ask, the refusal of its request has been recorded already.
+    if (std::ranges::find(refused_, session) != refused_.end()) return;
+    audit({"session", who.device, remote_of(session), who.status, who.detail});
+    refused_.push_back(session);
+  } else if (coap_session_t* surplus =
+                 sessions_.surplus_session(who.device, kMaxSessionsPerDevice)) {
+    refused_.push_back(surplus);
   }
 }
 
@@ -359,14 +380,14 @@ void CoapEndpoint::post_update(coap_session_t* session, const coap_pdu_t* reques
        block.szx > kLargestBlockOptionSzx)) {
     return set_problem(response, Status::kInvalidArgument, "Block1: not a valid block option", 0);
   }
-  const UploadStep step = sender->upload.add(
-      {.number = block.num,
-       .more = block.m != 0,
-       .offset = std::size_t{block.num} << (block.szx + 4U),
-       .data = payload_of(request),
-       .announced_bytes = uint_option(request, COAP_OPTION_SIZE1).value_or(0),
-       .message_id = static_cast<std::uint16_t>(coap_pdu_get_mid(request))},
-      now_s_);
+  const UploadStep step =
+      sender->upload.add({.number = block.num,
+                          .more = block.m != 0,
+                          .offset = std::size_t{block.num} << (block.szx + 4U),
+                          .data = payload_of(request),
+                          .announced_bytes = uint_option(request, COAP_OPTION_SIZE1).value_or(0),
+                          .message_id = static_cast<std::uint16_t>(coap_pdu_get_mid(request))},
+                         now_s_);
   switch (step) {
     case UploadStep::kContinue:
       coap_pdu_set_code(response, COAP_RESPONSE_CODE_CONTINUE);
@@ -386,8 +407,8 @@ void CoapEndpoint::post_update(coap_session_t* session, const coap_pdu_t* reques
   }
 }
 
-void CoapEndpoint::submit(DeviceSession& sender, coap_session_t* session,
-                          const coap_pdu_t* request, coap_pdu_t* response) {
+void CoapEndpoint::submit(DeviceSession& sender, coap_session_t* session, const coap_pdu_t* request,
+                          coap_pdu_t* response) {
   std::vector<std::uint8_t> body = sender.upload.take_body();
   if (sender.answer_pending) {
     sender.upload.forget_completed();
@@ -442,10 +463,9 @@ void CoapEndpoint::answer(const intake::Answer& answer, const PendingAnswer& pen
   }
   // A device that is gone asks again with the same bytes, and learns that they are stored.
   if (coap_session_get_state(pending.session) != COAP_SESSION_STATE_ESTABLISHED) return;
-  coap_pdu_t* pdu =
-      coap_new_pdu(pending.confirmable ? COAP_MESSAGE_CON : COAP_MESSAGE_NON,
-                   static_cast<coap_pdu_code_t>(wire::response_code(answer.status)),
-                   pending.session);
+  coap_pdu_t* pdu = coap_new_pdu(pending.confirmable ? COAP_MESSAGE_CON : COAP_MESSAGE_NON,
+                                 static_cast<coap_pdu_code_t>(wire::response_code(answer.status)),
+                                 pending.session);
   if (pdu == nullptr) return spdlog::error("libcoap has no memory for an answer");
   coap_add_token(pdu, pending.token.size(), pending.token.data());
   if (answer.status == Status::kOk) {

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "session_directory.h"
 #include "served_models.h"
+#include "session_directory.h"
 #include "skep/coordinator/coordinator.h"
 #include "skep/intake/intake.h"
 #include "skep/pki/federation.h"
@@ -112,6 +112,8 @@ class CoapEndpoint {
   void count_download(std::uint32_t round, std::size_t bytes);
   void answer(const intake::Answer& answer, const PendingAnswer& pending);
   void on_event(coap_session_t* session, coap_event_t event);
+  void admit(coap_session_t* session);
+  void admit_new_sessions();
   void close_refused_sessions();
 
   coordinator::Coordinator& coordinator_;
@@ -127,7 +129,8 @@ class CoapEndpoint {
 
   std::map<std::uint64_t, PendingAnswer> pending_;  ///< By the intake's token.
   std::uint64_t next_token_ = 1;
-  std::vector<coap_session_t*> refused_;  ///< To be closed outside of callbacks.
+  std::vector<coap_session_t*> arriving_;  ///< Not established yet; at most kMaxHandshakes.
+  std::vector<coap_session_t*> refused_;   ///< To be closed outside of callbacks.
   std::int64_t now_s_ = 0;
   bool accepting_ = true;
   std::string listen_;

@@ -105,16 +105,14 @@ std::size_t set_block_of(coap_pdu_t* response, const coap_pdu_t* request, Bytes 
     return 0;
   }
   const unsigned block_bits = block->szx + kSmallestBlockBits;
-  const std::size_t length =
-      std::min(body.size() - block->offset, std::size_t{1} << block_bits);
+  const std::size_t length = std::min(body.size() - block->offset, std::size_t{1} << block_bits);
   const bool more = block->offset + length < body.size();
   coap_pdu_set_code(response, static_cast<coap_pdu_code_t>(wire::kCodeContent));
   coap_add_option(response, COAP_OPTION_ETAG, etag.size(), etag.data());
   add_uint_option(response, COAP_OPTION_CONTENT_FORMAT, wire::kContentFormat);
   if (more || block->requested) {
     const auto number = static_cast<std::uint32_t>(block->offset >> block_bits);
-    add_uint_option(response, COAP_OPTION_BLOCK2,
-                    number << 4U | (more ? 8U : 0U) | block->szx);
+    add_uint_option(response, COAP_OPTION_BLOCK2, number << 4U | (more ? 8U : 0U) | block->szx);
   }
   add_uint_option(response, COAP_OPTION_SIZE2, static_cast<std::uint32_t>(body.size()));
   coap_add_data(response, length, body.data() + block->offset);

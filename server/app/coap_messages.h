@@ -16,8 +16,7 @@ namespace skep::app {
 bool add_uint_option(coap_pdu_t* pdu, std::uint16_t number, std::uint32_t value);
 
 /// The value of an unsigned option; none if it is absent or longer than four bytes.
-[[nodiscard]] std::optional<std::uint32_t> uint_option(const coap_pdu_t* pdu,
-                                                       std::uint16_t number);
+[[nodiscard]] std::optional<std::uint32_t> uint_option(const coap_pdu_t* pdu, std::uint16_t number);
 
 /// Payload of a request; empty if it has none.
 [[nodiscard]] Bytes payload_of(const coap_pdu_t* pdu);

@@ -161,7 +161,8 @@ class Daemon::Engine {
   // Waits for something to happen, and handles it.
   void turn() {
     std::array<epoll_event, 8> events{};
-    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+    const int count =
+        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
     for (int i = 0; i < count; ++i) handle(events[static_cast<std::size_t>(i)].data.fd);
     // After whatever it was: libcoap sends what the handlers above left, and sets its timer.
     endpoint_.process(monotonic_now_s());

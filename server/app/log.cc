@@ -82,7 +82,8 @@ void start_logging(const std::string& level, const std::filesystem::path& file) 
   if (chosen == spdlog::level::trace) libcoap_level = COAP_LOG_DEBUG;
   coap_set_log_handler(&log_libcoap);
   coap_set_log_level(libcoap_level);
-  coap_dtls_set_log_level(libcoap_level);
+  // Not above: from level 3 on, Mbed TLS prints the secrets of its sessions.
+  coap_dtls_set_log_level(COAP_LOG_WARN);
 }
 
 void audit(const AuditEntry& entry) {

@@ -25,8 +25,7 @@ const ServedModel* ServedModels::find(std::uint32_t version) {
   auto package = coordinator_.model_package(version);
   if (package == nullptr) return nullptr;
   if (kept_.size() == kKept) kept_.pop_back();
-  kept_.push_front(
-      {.version = version, .package = package, .etag = etag_of(version, *package)});
+  kept_.push_front({.version = version, .package = package, .etag = etag_of(version, *package)});
   return &kept_.front();
 }
 

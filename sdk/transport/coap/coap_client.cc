@@ -4,6 +4,7 @@
 #include <mbedtls/platform_util.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "skep/config.h"
@@ -13,10 +14,19 @@ namespace {
 
 constexpr std::size_t kScalarBytes = 32;
 
+// Block 0 of our size (RFC 7959 section 2.2), or the gateway would choose and our buffers be too
+// small.
+constexpr unsigned kBlockSzx = std::countr_zero(kCoapBlockBytes) - 4;
+
 // ECPrivateKey ::= SEQUENCE { 1, OCTET STRING scalar, [0] prime256v1 } (RFC 5915 section 3).
 constexpr std::array<std::uint8_t, 7> kDerPrefix = {0x30, 0x31, 0x02, 0x01, 0x01, 0x04, 0x20};
 constexpr std::array<std::uint8_t, 12> kDerSuffix = {0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86,
                                                      0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+
+// Mbed TLS (since 3.6.3) verifies a server only if it was told a host name, which reaches it as
+// the SNI; libcoap then leaves the comparison of names to a callback, which we do not set. Who is
+// a gateway is decided by the CA and the key usage: gateways have addresses, not names.
+char gateway_sni[] = "skep-gateway";
 
 coap_fixed_point_t to_fixed_point(std::uint32_t milliseconds) {
   return {static_cast<std::uint16_t>(milliseconds / 1000U),
@@ -111,9 +121,6 @@ struct CoapClient::Callbacks {
   static int on_event(coap_session_t* session, coap_event_t event) {
     CoapClient* client = client_of(session);
     switch (event) {
-      case COAP_EVENT_DTLS_CONNECTED:
-        client->state_ = SessionState::kEstablished;
-        break;
       case COAP_EVENT_DTLS_CLOSED:
       case COAP_EVENT_DTLS_ERROR:
         client->on_session_lost();
@@ -169,6 +176,7 @@ Status CoapClient::make_session() {
   pki.cert_chain_validation = 1;
   pki.cert_chain_verify_depth = 1;
   pki.use_cid = 1;
+  pki.client_sni = gateway_sni;
   pki.pki_key.key_type = COAP_PKI_KEY_ASN1;
   coap_pki_key_asn1_t& key = pki.pki_key.key.asn1;
   key.ca_cert = endpoint_.ca_certificate.data();
@@ -201,6 +209,7 @@ Status CoapClient::fill_options(const Request& request, coap_pdu_t* pdu) const {
   bool ok = add_parts(&options, COAP_OPTION_URI_PATH, request.path, '/') &&
             add_parts(&options, COAP_OPTION_URI_QUERY, request.query, '&');
   if (request.observe) ok = ok && add_uint(&options, COAP_OPTION_OBSERVE, COAP_OBSERVE_ESTABLISH);
+  if (request.method == Method::kGet) ok = ok && add_uint(&options, COAP_OPTION_BLOCK2, kBlockSzx);
   if (!request.etag.empty()) {
     ok = ok && coap_insert_optlist(&options, coap_new_optlist(COAP_OPTION_ETAG, request.etag.size(),
                                                               request.etag.data())) != 0;
@@ -252,6 +261,11 @@ void CoapClient::cancel(RequestId id) {
 void CoapClient::poll() {
   if (context_ == nullptr) return;
   coap_io_process(context_, COAP_IO_NO_WAIT);
+  // libcoap on Mbed TLS has no event for a handshake whose last flight is the server's.
+  if (state_ == SessionState::kHandshaking &&
+      coap_session_get_state(session_) == COAP_SESSION_STATE_ESTABLISHED) {
+    state_ = SessionState::kEstablished;
+  }
 }
 
 std::uint32_t CoapClient::next_timeout_ms() {

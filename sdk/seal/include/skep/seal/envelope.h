@@ -63,7 +63,8 @@ Result<Kem> kem_from_wire(skep_Kem kem);
 // ephemeral key, so two calls with the same input give different bytes: store the result before
 // it is sent, and send it again rather than sealing again.
 //
-// Stack below 1 KB plus what Mbed TLS takes; no heap of our own. Thread-safe for distinct `out`.
+// Stack below 4 KB plus what Mbed TLS takes (see hpke.h); no heap of our own. Thread-safe for
+// distinct `out`.
 //
 // Errors: kInvalidArgument if a value of `context` is one that the wire refuses, the delta is
 // empty or the aggregation key is not a valid public key; kTooLarge if the result would exceed

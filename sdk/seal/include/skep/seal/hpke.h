@@ -8,7 +8,8 @@
 // belongs to one thread at a time.
 //
 // Memory: no heap of our own (Mbed TLS draws on mbedtls_calloc); secrets are wiped after use,
-// keys are destroyed on every path. Stack below 1 KB plus what Mbed TLS takes.
+// keys are destroyed on every path. Stack: below 3 KB plus what Mbed TLS takes (the deepest
+// frames of gcc 12 -O2 on x86-64, added up; not measured on a board).
 #pragma once
 
 #include <array>

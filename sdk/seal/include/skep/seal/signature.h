@@ -6,7 +6,7 @@
 // ECDSA signatures are malleable (s and n − s both verify): never use one as an identity.
 //
 // Threads: where MBEDTLS_THREADING_C is on, one key may sign or verify in several threads.
-// Memory: no heap of our own (Mbed TLS draws on mbedtls_calloc), stack below 512 B plus what
+// Memory: no heap of our own (Mbed TLS draws on mbedtls_calloc), stack below 1 KB plus what
 // Mbed TLS takes.
 #pragma once
 

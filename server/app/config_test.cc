@@ -1,0 +1,128 @@
+#include "config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "skep/pki_testing/temporary_directory.h"
+
+namespace skep::app {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  Config load(const std::string& text) {
+    std::ofstream(path()) << text;
+    return load_config(path());
+  }
+
+  std::string error_of(const std::string& text) {
+    try {
+      (void)load(text);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  [[nodiscard]] std::filesystem::path path() const { return directory_.path() / "skepd.toml"; }
+
+  pki_testing::TemporaryDirectory directory_;
+};
+
+TEST_F(ConfigTest, EmptyFileHasDefaultsBesideIt) {
+  const Config config = load("");
+  EXPECT_EQ(config.listen, "127.0.0.1");
+  EXPECT_EQ(config.port, 5684);
+  EXPECT_EQ(config.database, directory_.path() / "skep.db");
+  EXPECT_EQ(config.admin_socket, directory_.path() / "skepd.sock");
+  EXPECT_TRUE(config.round.hold_out.empty());
+}
+
+TEST_F(ConfigTest, ReadsEveryKey) {
+  const Config config = load(R"(
+[coap]
+listen = "::1"
+port = 0
+[store]
+database = "a.db"
+[admin]
+socket = "/run/x.sock"
+[log]
+level = "debug"
+file = "skepd.log"
+[round]
+quorum = 3
+deadline_s = 4
+minimum_updates = 2
+max_rounds = 5
+learning_rate_mantissa = 6
+learning_rate_shift = 7
+local_epochs = 8
+max_local_steps = 9
+clip_norm = 1.5
+keep_permille = 10
+value_bits = 11
+[evaluation]
+holdout = "h.csv"
+max_accuracy_drop_permille = 12
+[intake]
+workers = 13
+)");
+  EXPECT_EQ(config.listen, "::1");
+  EXPECT_EQ(config.port, 0);
+  EXPECT_EQ(config.database, directory_.path() / "a.db");
+  EXPECT_EQ(config.admin_socket, "/run/x.sock");
+  EXPECT_EQ(config.log_level, "debug");
+  EXPECT_EQ(config.log_file, directory_.path() / "skepd.log");
+  EXPECT_EQ(config.round.quorum, 3U);
+  EXPECT_EQ(config.round.deadline_s, 4U);
+  EXPECT_EQ(config.round.minimum_updates, 2U);
+  EXPECT_EQ(config.round.max_rounds, 5U);
+  EXPECT_EQ(config.round.learning_rate_mantissa, 6U);
+  EXPECT_EQ(config.round.learning_rate_shift, 7U);
+  EXPECT_EQ(config.round.local_epochs, 8U);
+  EXPECT_EQ(config.round.max_local_steps, 9U);
+  EXPECT_EQ(config.round.clip_norm_q16, 98304U);
+  EXPECT_EQ(config.round.keep_permille, 10U);
+  EXPECT_EQ(config.round.value_bits, 11U);
+  EXPECT_EQ(config.round.hold_out, directory_.path() / "h.csv");
+  EXPECT_EQ(config.round.max_accuracy_drop_permille, 12U);
+  EXPECT_EQ(config.intake_workers, 13U);
+  EXPECT_EQ(config.round.workers, 13U);
+}
+
+TEST_F(ConfigTest, NamesLineAndKeyOfWhatItDoesNotKnow) {
+  EXPECT_THAT(error_of("[coap]\nport = 1\nprot = 2\n"),
+              HasSubstr("skepd.toml:3: coap.prot is not a key"));
+  EXPECT_THAT(error_of("\n[cloud]\n"), HasSubstr("skepd.toml:2: cloud is not a section"));
+  EXPECT_THAT(error_of("[coap\n"), HasSubstr("skepd.toml:1"));
+}
+
+TEST_F(ConfigTest, RefusesValuesOutOfRange) {
+  EXPECT_THAT(error_of("[coap]\nport = 65536\n"), HasSubstr(":2: coap.port must be an integer"));
+  EXPECT_THAT(error_of("[coap]\nport = \"5684\"\n"), HasSubstr("coap.port"));
+  EXPECT_THAT(error_of("[coap]\nlisten = \"localhost\"\n"), HasSubstr("coap.listen"));
+  EXPECT_THAT(error_of("[log]\nlevel = \"loud\"\n"), HasSubstr("log.level"));
+  EXPECT_THAT(error_of("[round]\nquorum = 0\n"), HasSubstr("round.quorum"));
+  EXPECT_THAT(error_of("[round]\nquorum = 2\nminimum_updates = 3\n"), HasSubstr("round.quorum"));
+  EXPECT_THAT(error_of("[round]\nminimum_updates = 21\n"), HasSubstr("round.minimum_updates"));
+  for (const char* value : {"0.0", "-1.0", "nan", "inf", "65536.0", "\"8\""}) {
+    EXPECT_THAT(error_of(std::string("[round]\nclip_norm = ") + value + "\n"),
+                HasSubstr("round.clip_norm"))
+        << value;
+  }
+  EXPECT_THAT(error_of("[round]\nvalue_bits = 17\n"), HasSubstr("round.value_bits"));
+  EXPECT_THAT(error_of("coap = 3\n"), HasSubstr("coap must be a table"));
+}
+
+TEST_F(ConfigTest, MissingFileIsNamed) {
+  EXPECT_THROW((void)load_config(directory_.path() / "none.toml"), ConfigError);
+}
+
+}  // namespace
+}  // namespace skep::app
