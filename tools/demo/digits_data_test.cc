@@ -1,4 +1,4 @@
-#include "digits_data.h"
+#include "skep/demo/digits_data.h"
 
 #include <gtest/gtest.h>
 

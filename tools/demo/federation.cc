@@ -1,4 +1,4 @@
-#include "federation.h"
+#include "skep/demo/federation.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -145,14 +145,23 @@ std::filesystem::path Federation::log_of(const std::string& device) const {
 }
 
 void Federation::start_device(const std::string& device, const std::filesystem::path& samples,
-                              std::uint32_t training_seed) {
-  const std::filesystem::path files = directory_ / "devices" / device;
-  devices_.push_back(
-      {device, process::Process(
-                   {programs_ / "skep-device", "--credentials", files.string() + ".cred",
-                    "--samples", samples, "--flash", files.string() + ".flash", "--training-seed",
-                    std::to_string(training_seed), "--backoff-first-ms", "200"},
-                   log_of(device))});
+                              std::uint32_t training_seed, const process::Command& options) {
+  const std::string files = (directory_ / "devices" / device).string();
+  process::Command command{programs_ / "skep-device",
+                           "--credentials",
+                           files + ".cred",
+                           "--samples",
+                           samples,
+                           "--flash",
+                           files + ".flash",
+                           "--training-seed",
+                           std::to_string(training_seed)};
+  command.insert(command.end(), options.begin(), options.end());
+  devices_.push_back({device, process::Process(command, log_of(device))});
+}
+
+void Federation::kill_device(const std::string& device) {
+  std::erase_if(devices_, [&](const RunningDevice& running) { return running.name == device; });
 }
 
 void Federation::stop_devices() {

@@ -8,9 +8,9 @@
 #include <thread>
 #include <vector>
 
-#include "digits_data.h"
 #include "skep/core/permutation.h"
 #include "skep/core/prng.h"
+#include "skep/demo/digits_data.h"
 #include "skep/learn/engine.h"
 #include "skep/learn/memory_plan.h"
 #include "skep/learn_testing/float_mlp.h"
@@ -24,6 +24,8 @@ using nlohmann::json;
 
 constexpr auto kPollInterval = 200ms;
 constexpr auto kPatience = 120s;  // without any change
+constexpr std::uint32_t kFloatEpochs = 20;
+constexpr float kFloatRate = 3.0F / 64;
 const ModelSpec kSpec = learn_testing::mlp_spec({64, 32, 10}, learn_testing::kDigitsInputExponent);
 
 learn::MemoryPlan memory_plan() { return *learn::plan_memory(kSpec); }
@@ -51,23 +53,20 @@ std::vector<float> pixels_of(const Digit& digit) {
   return pixels;
 }
 
-// What is lost by not bringing the data together, and by integers: float32, all samples in one
-// place, the same first weights and as many passes over the samples.
+// What is lost by not bringing the data together, and by integers: float32 and all samples in one
+// place, from the same first weights, with the rate and the number of epochs of learn_digits_test.
 double centralised_float_accuracy(const FederatedDigits& digits, const Options& options) {
   std::vector<Digit> training;
   for (const auto& device : digits.devices) {
     training.insert(training.end(), device.begin(), device.end());
   }
   learn_testing::FloatMlp model = initial_float_model(options.seed);
-  const float rate = static_cast<float>(options.recipe.learning_rate_mantissa) /
-                     static_cast<float>(1U << options.recipe.learning_rate_shift);
-  const std::uint32_t epochs = options.recipe.max_rounds * options.recipe.local_epochs;
-  for (std::uint32_t epoch = 0; epoch < epochs; ++epoch) {
+  for (std::uint32_t epoch = 0; epoch < kFloatEpochs; ++epoch) {
     const Permutation order(static_cast<std::uint32_t>(training.size()),
                             mix_seed(options.seed, epoch));
     for (std::uint32_t i = 0; i < order.size(); ++i) {
       const Digit& digit = training[order(i)];
-      model.train_step(pixels_of(digit), digit.label, rate);
+      model.train_step(pixels_of(digit), digit.label, kFloatRate);
     }
   }
   std::size_t correct = 0;
@@ -222,7 +221,8 @@ class Scenario {
   void start_devices(const char* kind) {
     for (std::size_t i = 0; i < digits_.devices.size(); ++i) {
       const auto index = static_cast<std::uint32_t>(i);
-      federation_->start_device(device_name(i), samples(i, kind), mix_seed(options_.seed, index));
+      federation_->start_device(device_name(i), samples(i, kind), mix_seed(options_.seed, index),
+                                {"--backoff-first-ms", "200"});
     }
   }
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "federation.h"
+#include "skep/demo/federation.h"
 
 namespace skep::demo {
 
@@ -34,7 +34,7 @@ struct RoundRow {
 /// Everything in it was measured in this run.
 struct Summary {
   double accuracy = 0;        ///< Of the final model on the held-out digits, 0 … 1.
-  double float_accuracy = 0;  ///< Float32, all samples in one place, as many passes over them.
+  double float_accuracy = 0;  ///< Float32, all samples in one place.
   std::uint32_t rounds = 0;
   std::uint32_t devices = 0;
   double update_bytes = 0;  ///< Mean SealedUpdate.

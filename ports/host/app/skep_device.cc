@@ -35,6 +35,7 @@ struct Options {
   std::uint32_t workspace_kib = 64;
   std::uint32_t training_seed = 0;
   std::uint32_t refresh_ms = 60'000;
+  std::uint32_t answer_timeout_ms = 120'000;
   std::uint32_t backoff_first_ms = 1'000;
   std::uint32_t backoff_longest_ms = 60'000;
   std::uint32_t ack_timeout_ms = 2'000;
@@ -105,6 +106,9 @@ Options parse(int argc, char** argv) {
                  "Fixes sample order and rounding; 0 draws new seeds")
       ->capture_default_str();
   app.add_option("--refresh-ms", options.refresh_ms, "Silence after which to ask the gateway")
+      ->capture_default_str();
+  app.add_option("--answer-timeout-ms", options.answer_timeout_ms,
+                 "Silence after an acknowledged request that ends the session")
       ->capture_default_str();
   app.add_option("--backoff-first-ms", options.backoff_first_ms)->capture_default_str();
   app.add_option("--backoff-longest-ms", options.backoff_longest_ms)->capture_default_str();

@@ -17,7 +17,7 @@ namespace skep::demo {
 /// How a round is run; written into skepd.toml by `skepctl init`.
 struct RoundRecipe {
   std::uint32_t quorum = 20;
-  std::uint32_t max_rounds = 25;
+  std::uint32_t max_rounds = 40;
   std::uint32_t learning_rate_mantissa = 1;
   std::uint32_t learning_rate_shift = 3;
   std::uint32_t local_epochs = 5;
@@ -42,9 +42,17 @@ class Federation {
   /// Waits for the operator instead of for the quorum, and goes on without an end.
   void switch_to_manual_rounds();
 
+  /// `options` are further options of skep-device.
   void start_device(const std::string& device, const std::filesystem::path& samples,
-                    std::uint32_t training_seed);
+                    std::uint32_t training_seed, const process::Command& options = {});
   void stop_devices();
+
+  /// Process id of skepd. Requires that it was started.
+  [[nodiscard]] pid_t gateway_pid() const { return gateway_.value().pid(); }
+
+  /// SIGKILL. Both may be started again.
+  void kill_gateway() { gateway_.reset(); }
+  void kill_device(const std::string& device);
 
   /// Runs `skepctl --format json` on this federation; exits other than 0 throw.
   [[nodiscard]] nlohmann::json operate(const process::Command& arguments) const;
@@ -59,6 +67,9 @@ class Federation {
 
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
 
+  /// What the device printed, over all its starts.
+  [[nodiscard]] std::filesystem::path log_of(const std::string& device) const;
+
  private:
   struct RunningDevice {
     std::string name;
@@ -66,7 +77,6 @@ class Federation {
   };
 
   [[nodiscard]] process::Command skepctl(const process::Command& arguments) const;
-  [[nodiscard]] std::filesystem::path log_of(const std::string& device) const;
 
   std::filesystem::path programs_;
   std::filesystem::path directory_;

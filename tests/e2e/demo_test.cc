@@ -1,0 +1,40 @@
+// What `./run demo` promises, on a smaller federation: every part of it works, and the same seed
+// gives the same model.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "skep/process/process.h"
+
+namespace skep {
+namespace {
+
+nlohmann::json run_demo(const std::string& seed) {
+  const std::string programs = SKEP_BIN_DIR;
+  return process::run_json({programs + "/skep-demo", "--bin-dir", programs, "--data",
+                            SKEP_DIGITS_CSV, "--format", "json", "--devices", "8", "--rounds", "6",
+                            "--seed", seed});
+}
+
+TEST(Demo, EveryPartWorksAndTheSeedDecides) {
+  const nlohmann::json first = run_demo("3");
+  EXPECT_EQ(first.at("rounds"), 6);
+  EXPECT_EQ(first.at("devices"), 8);
+  EXPECT_EQ(first.at("dense_float_bytes"), 2410 * 4);
+  EXPECT_LE(first.at("update_bytes"), 700);
+  EXPECT_GE(first.at("accuracy"), 0.85);
+  EXPECT_GE(first.at("float_accuracy"), 0.9);
+  EXPECT_EQ(first.at("poisoned_release"), "refused");
+  EXPECT_EQ(first.at("rollback"), "ok");
+  EXPECT_EQ(first.at("verify"), "ok");
+  EXPECT_EQ(first.at("tampered_verify"), "refused");
+  EXPECT_GT(first.at("seconds"), 0);
+  EXPECT_EQ(first.size(), 12U);
+
+  EXPECT_EQ(run_demo("3").at("model_sha256"), first.at("model_sha256"));
+  EXPECT_NE(run_demo("4").at("model_sha256"), first.at("model_sha256"));
+}
+
+}  // namespace
+}  // namespace skep

@@ -1,0 +1,83 @@
+#include "update_maker.h"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+#include "skep/learn_testing/specs.h"
+#include "skep/round/local_round.h"
+
+namespace skep::bench {
+namespace {
+
+constexpr std::uint16_t kSamplesPerStep = 1000;
+
+template <typename T>
+T take(Result<T> result, const char* what) {
+  if (!result.ok()) throw std::runtime_error(std::string(what) + ": " + to_string(result.status()));
+  return *std::move(result);
+}
+
+class DigitSource final : public SampleSource {
+ public:
+  explicit DigitSource(const std::vector<demo::Digit>& digits) : digits_(digits) {}
+  std::uint32_t count() override { return static_cast<std::uint32_t>(digits_.size()); }
+  Status read(std::uint32_t index, std::span<std::int16_t> features,
+              std::uint16_t& label) override {
+    if (index >= digits_.size() || features.size() != learn_testing::kDigitsPixels) {
+      return Status::kInvalidArgument;
+    }
+    std::ranges::copy(digits_[index].pixels, features.begin());
+    label = digits_[index].label;
+    return Status::kOk;
+  }
+
+ private:
+  const std::vector<demo::Digit>& digits_;
+};
+
+}  // namespace
+
+wire::DeviceCredentials load_credentials(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  const Buffer bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return take(wire::decode_device_credentials(bytes), path.c_str());
+}
+
+Task make_task(Bytes signed_plan, Bytes model_package) {
+  Task task;
+  const auto envelope = take(wire::decode_signed_round_plan(signed_plan), "signed plan");
+  task.plan = take(wire::decode_round_plan(envelope.plan), "plan");
+  const auto head = take(wire::read_model_package(SpanSource(model_package)), "model package");
+  const Bytes weights = model_package.subspan(head.weights_offset, head.weights_bytes);
+  task.weights.assign(weights.begin(), weights.end());
+  return task;
+}
+
+Buffer make_update(const Task& task, const wire::DeviceCredentials& credentials,
+                   const std::vector<demo::Digit>& samples, std::uint32_t seed) {
+  const ModelSpec spec = learn_testing::mlp_spec({64, 32, 10}, learn_testing::kDigitsInputExponent);
+  const std::uint32_t bytes =
+      take(round::LocalRound::workspace_bytes(spec, task.plan.keep_permille, task.plan.value_bits),
+           "workspace");
+  std::vector<std::uint64_t> workspace(bytes / sizeof(std::uint64_t) + 1);
+  DigitSource source(samples);
+  const SpanSource weights(task.weights);
+  const auto key =
+      take(seal::SigningKey::from_bytes(credentials.device_private_key), "the device's key");
+  round::LocalRound local(source, std::as_writable_bytes(std::span(workspace)));
+  const Status begun = local.begin({.plan = task.plan,
+                                    .spec = spec,
+                                    .weights = weights,
+                                    .device = credentials.device,
+                                    .device_key = key,
+                                    .seed = seed});
+  if (begun != Status::kOk) throw std::runtime_error(std::string("round: ") + to_string(begun));
+  while (!take(local.step(kSamplesPerStep), "round")) {
+  }
+  const Bytes sealed = local.sealed().bytes();
+  return {sealed.begin(), sealed.end()};
+}
+
+}  // namespace skep::bench
