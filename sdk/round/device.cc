@@ -125,6 +125,8 @@ Status Device::session_problem(std::uint64_t now_ms) const {
   if (lost_ != Status::kOk) return lost_;
   const bool transfers = state_ == DeviceState::kFetching || state_ == DeviceState::kUploading;
   if (transfers && now_ms - last_moved_ms_ >= config_.answer_timeout_ms) return Status::kTimeout;
+  const bool asks = state_ == DeviceState::kObserving && awaits_plan_;
+  if (asks && now_ms - last_heard_ms_ >= config_.answer_timeout_ms) return Status::kTimeout;
   const bool needs_session = state_ != DeviceState::kWaiting && state_ != DeviceState::kTraining;
   const bool is_closed = client_.state() == transport::SessionState::kClosed;
   return needs_session && is_closed ? Status::kUnreachable : Status::kOk;
@@ -155,7 +157,7 @@ void Device::work(std::uint64_t now_ms) {
       }
       break;
     case DeviceState::kObserving:
-      if (now_ms - last_heard_ms_ >= config_.refresh_ms) observe();
+      if (!awaits_plan_ && now_ms - last_heard_ms_ >= config_.refresh_ms) observe();
       break;
     case DeviceState::kErasing:
       continue_fetch();
@@ -181,7 +183,7 @@ std::uint32_t Device::idle_ms(std::uint64_t now_ms) {
       due_ms = resume_at_ms_;
       break;
     case DeviceState::kObserving:
-      due_ms = last_heard_ms_ + config_.refresh_ms;
+      due_ms = last_heard_ms_ + (awaits_plan_ ? config_.answer_timeout_ms : config_.refresh_ms);
       break;
     case DeviceState::kFetching:
     case DeviceState::kUploading:
@@ -214,6 +216,7 @@ void Device::observe() {
   last_heard_ms_ = platform_.clock.now_ms();
   client_.cancel(round::kObserveRequest);
   plan_bytes_ = 0;
+  awaits_plan_ = true;
   const Status status =
       client_.send(round::kObserveRequest, {.path = wire::kRoundPath, .observe = true});
   if (status != Status::kOk) lost_ = status;

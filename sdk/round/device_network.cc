@@ -28,6 +28,7 @@ void Device::on_response(transport::RequestId id, const transport::Response& res
   last_heard_ms_ = platform_.clock.now_ms();
   switch (id) {
     case round::kObserveRequest:
+      awaits_plan_ = false;
       on_plan_block(response);
       break;
     case round::kModelRequest:

@@ -110,7 +110,8 @@ class LocalRoundTest : public testing::Test {
 // The reference for every compiler, build type and board: change it only with the algorithm.
 TEST_F(LocalRoundTest, SameTaskGivesTheSameBytesEverywhere) {
   LocalRound round(samples_, workspace_.span());
-  EXPECT_EQ(to_hex(digest_of(run(round, task()))), "d9bd8f43384b1ebb3d87e159a1a05c05f24adfdea7e1e000358072d93c05e3ae");
+  EXPECT_EQ(to_hex(digest_of(run(round, task()))),
+            "d9bd8f43384b1ebb3d87e159a1a05c05f24adfdea7e1e000358072d93c05e3ae");
 }
 
 TEST_F(LocalRoundTest, BytesDoNotDependOnTheSizeOfSteps) {

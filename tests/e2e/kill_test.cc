@@ -94,7 +94,7 @@ class KillTest : public testing::Test {
   void start_device(std::size_t i) {
     federation_->start_device(
         name(i), samples(i), kSeed + static_cast<std::uint32_t>(i),
-        {"--backoff-first-ms", "50", "--backoff-longest-ms", "400", "--ack-timeout-ms", "200",
+        {"--backoff-first-ms", "50", "--backoff-longest-ms", "400", "--ack-timeout-ms", "1000",
          "--refresh-ms", "500", "--answer-timeout-ms", "1000"});
   }
 

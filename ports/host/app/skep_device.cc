@@ -112,7 +112,9 @@ Options parse(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--backoff-first-ms", options.backoff_first_ms)->capture_default_str();
   app.add_option("--backoff-longest-ms", options.backoff_longest_ms)->capture_default_str();
-  app.add_option("--ack-timeout-ms", options.ack_timeout_ms)->capture_default_str();
+  app.add_option("--ack-timeout-ms", options.ack_timeout_ms, "CoAP ACK_TIMEOUT, at least 1000")
+      ->check(CLI::Range(1'000, 60'000))
+      ->capture_default_str();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -146,6 +148,7 @@ void run(const Options& options) {
        .training_seed = options.training_seed,
        .samples_per_poll = 16,
        .refresh_ms = options.refresh_ms,
+       .answer_timeout_ms = options.answer_timeout_ms,
        .backoff = {.first_ms = options.backoff_first_ms, .longest_ms = options.backoff_longest_ms}},
       {clock, entropy, flash, samples}, client, std::as_writable_bytes(std::span(workspace)),
       &events);

@@ -123,7 +123,7 @@ struct CoapClient::Callbacks {
     switch (event) {
       case COAP_EVENT_DTLS_CLOSED:
       case COAP_EVENT_DTLS_ERROR:
-        client->on_session_lost();
+        client->on_session_lost(Status::kUnreachable);
         break;
       default:
         break;
@@ -325,8 +325,10 @@ void CoapClient::on_pdu(const coap_pdu_t* pdu) {
 }
 
 void CoapClient::on_nack(const coap_pdu_t* pdu, Status status) {
-  if (status == Status::kUnreachable) {
-    on_session_lost();
+  // A message that went unanswered through all its retransmissions, be it one that is no longer
+  // waited for, shows that the peer is gone: those behind it would each wait as long.
+  if (status == Status::kUnreachable || status == Status::kTimeout) {
+    on_session_lost(status);
     return;
   }
   if (pdu == nullptr) return;
@@ -338,14 +340,14 @@ void CoapClient::on_nack(const coap_pdu_t* pdu, Status status) {
   handler_->on_failure(static_cast<RequestId>(index), status);
 }
 
-void CoapClient::on_session_lost() {
+void CoapClient::on_session_lost(Status status) {
   if (state_ == SessionState::kClosed) return;
   state_ = SessionState::kClosed;
   has_news_ = true;
   for (std::size_t i = 0; i < pending_.size(); ++i) {
     if (!pending_[i].active) continue;
     pending_[i] = Pending{};
-    handler_->on_failure(static_cast<RequestId>(i), Status::kUnreachable);
+    handler_->on_failure(static_cast<RequestId>(i), status);
   }
 }
 

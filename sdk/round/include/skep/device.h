@@ -179,6 +179,7 @@ class Device final : private transport::ResponseHandler {
   Status lost_ = Status::kOk;         // why the session is to be given up; kOk: it is not
   std::uint64_t resume_at_ms_ = 0;    // end of kWaiting
   std::uint64_t last_heard_ms_ = 0;   // of the gateway, in any way
+  bool awaits_plan_ = false;          // asked to observe, and no answer yet
   std::uint64_t last_moved_ms_ = 0;   // of the transfer under way
   std::uint32_t answered_round_ = 0;  // last round that is over for this device
   std::optional<seal::VerifiedPlan> plan_;

@@ -26,7 +26,7 @@ struct CoapEndpoint {
 
 /// Retransmission (RFC 7252 section 4.8).
 struct CoapTiming {
-  std::uint32_t ack_timeout_ms = 2000;
+  std::uint32_t ack_timeout_ms = 2000;  ///< libcoap takes 1,000 or more; below, its 2,000 stay.
   std::uint16_t max_retransmit = 4;
 };
 
@@ -75,7 +75,7 @@ class CoapClient final : public Client {
   [[nodiscard]] int find(Bytes token) const;
   void on_pdu(const coap_pdu_t* pdu);
   void on_nack(const coap_pdu_t* pdu, Status status);
-  void on_session_lost();
+  void on_session_lost(Status status);
 
   CoapEndpoint endpoint_;
   CoapTiming timing_;
