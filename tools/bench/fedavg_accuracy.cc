@@ -223,6 +223,9 @@ int run(int argc, char** argv) {
   app.add_option("--alpha", options.dirichlet_alpha, "How evenly the digits are spread")
       ->check(CLI::Range(0.01, 1000.0))
       ->capture_default_str();
+  app.add_option("--keep-permille", options.recipe.keep_permille, "Skep's; float32 sends all")
+      ->capture_default_str();
+  app.add_option("--value-bits", options.recipe.value_bits, "Skep's")->capture_default_str();
   app.add_option("--patience-s", options.patience_s, "Give up after this long")
       ->capture_default_str();
   app.add_option("--format", format)->check(CLI::IsMember({"text", "json"}))->capture_default_str();

@@ -1,6 +1,9 @@
 #include "gateway_run.h"
 
+#include <cerrno>
+#include <ctime>
 #include <stdexcept>
+#include <system_error>
 
 #include "skep/core/prng.h"
 #include "skep/learn_testing/digits.h"
@@ -45,6 +48,17 @@ std::uint64_t GatewayRun::peak_rss_bytes() const {
   const std::string status =
       process::read_text("/proc/" + std::to_string(federation_->gateway_pid()) + "/status");
   return kib_of(status, "VmHWM") * 1024;
+}
+
+double GatewayRun::cpu_seconds() const {
+  clockid_t clock = 0;
+  const int error = ::clock_getcpuclockid(federation_->gateway_pid(), &clock);
+  timespec time{};
+  if (error != 0 || ::clock_gettime(clock, &time) != 0) {
+    throw std::system_error(error != 0 ? error : errno, std::generic_category(),
+                            "the processor time of skepd");
+  }
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
 std::uint64_t GatewayRun::received() const {

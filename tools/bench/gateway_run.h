@@ -40,6 +40,9 @@ class GatewayRun {
   /// Peak resident set of skepd so far.
   [[nodiscard]] std::uint64_t peak_rss_bytes() const;
 
+  /// Processor time of skepd so far, all its threads.
+  [[nodiscard]] double cpu_seconds() const;
+
   /// `round status`: how many updates of the open round skepd has stored.
   [[nodiscard]] std::uint64_t received() const;
 

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <exception>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -37,18 +38,33 @@ constexpr std::size_t kMaxUpdatesUnderWay = 64;
 constexpr std::size_t kMaxHandshakesUnderWay = 32;
 constexpr double kMinPrimitivesSeconds = 1;
 
+// One thing done over and over: by the clock on the wall, and what it took of a processor.
+struct Pace {
+  double wall_s = 0;
+  double cpu_s = 0;
+  double count = 0;
+
+  [[nodiscard]] double per_second() const { return count / wall_s; }
+  [[nodiscard]] double cpu_ms() const { return 1000 * cpu_s / count; }
+};
+
 struct Figures {
   std::size_t devices = 0;
   unsigned cores = 0;
-  std::size_t update_bytes = 0;  // mean
-  double handshakes_per_s = 0;
-  double updates_per_s = 0;
-  double primitives_per_s = 0;                // one thread
+  std::size_t update_bytes = 0;               // mean
+  Pace handshakes;                            // CPU of skepd
+  Pace updates;                               // CPU of skepd
+  Pace primitives;                            // one thread
   std::uint64_t peak_rss_before_bytes = 0;    // no session
   std::uint64_t peak_rss_sessions_bytes = 0;  // N sessions, no update
   std::uint64_t peak_rss_bytes = 0;           // N sessions, N updates
 
-  [[nodiscard]] double ratio() const { return updates_per_s / (cores * primitives_per_s); }
+  // 1: as fast as the primitives alone would be on all cores.
+  [[nodiscard]] double throughput_ratio() const {
+    return updates.per_second() / (cores * primitives.per_second());
+  }
+  // 1: skepd spends no more than the primitives do.
+  [[nodiscard]] double cpu_ratio() const { return updates.cpu_ms() / primitives.cpu_ms(); }
 };
 
 double seconds_since(Clock::time_point start) {
@@ -85,38 +101,53 @@ Sessions make_sessions(const GatewayRun& run, std::size_t count) {
   return sessions;
 }
 
-double time_handshakes(const Sessions& sessions) {
-  Window window(sessions.size(), kMaxHandshakesUnderWay);
+template <typename Work>
+Pace measure_gateway(const GatewayRun& run, std::size_t count, const Work& work) {
+  const double cpu_before = run.cpu_seconds();
   const auto start = Clock::now();
+  work();
+  return {.wall_s = seconds_since(start),
+          .cpu_s = run.cpu_seconds() - cpu_before,
+          .count = static_cast<double>(count)};
+}
+
+void shake_hands(const Sessions& sessions) {
+  Window window(sessions.size(), kMaxHandshakesUnderWay);
   drive(sessions, [&] {
     return window.advance([&](std::size_t i) { sessions[i]->open(); },
                           [&](std::size_t i) { return sessions[i]->is_established(); });
   });
-  return seconds_since(start);
 }
 
-double time_updates(const Sessions& sessions, const std::vector<Buffer>& updates) {
+void send_updates(const Sessions& sessions, const std::vector<Buffer>& updates) {
   Window window(sessions.size(), kMaxUpdatesUnderWay);
-  const auto start = Clock::now();
   drive(sessions, [&] {
     return window.advance([&](std::size_t i) { sessions[i]->post(wire::kUpdatesPath, updates[i]); },
                           [&](std::size_t i) { return sessions[i]->is_answered(); });
   });
-  return seconds_since(start);
 }
 
-double primitives_per_second(const GatewayRun& run, const Task& task,
-                             const std::vector<Buffer>& updates) {
+double own_cpu_seconds() {
+  timespec time{};
+  (void)::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+Pace measure_primitives(const GatewayRun& run, const Task& task,
+                        const std::vector<Buffer>& updates) {
   Opener opener(run.directory(), task.plan);
   std::vector<seal::VerifyingKey> keys;
   for (const auto& credentials : run.credentials()) keys.push_back(verifying_key_of(credentials));
-  std::size_t done = 0;
+  Pace pace;
+  const double cpu_before = own_cpu_seconds();
   const auto start = Clock::now();
   while (seconds_since(start) < kMinPrimitivesSeconds) {
     for (std::size_t i = 0; i < updates.size(); ++i) (void)opener.open(updates[i], keys[i]);
-    done += updates.size();
+    pace.count += static_cast<double>(updates.size());
   }
-  return static_cast<double>(done) / seconds_since(start);
+  pace.wall_s = seconds_since(start);
+  pace.cpu_s = own_cpu_seconds() - cpu_before;
+  return pace;
 }
 
 Task fetch_task(const GatewayRun& run) {
@@ -151,16 +182,15 @@ Figures measure_load(const RunOptions& options) {
   std::fprintf(stderr, "handshakes, then updates\n");
   figures.peak_rss_before_bytes = run.peak_rss_bytes();
   const Sessions sessions = make_sessions(run, options.devices);
-  const auto count = static_cast<double>(options.devices);
-  figures.handshakes_per_s = count / time_handshakes(sessions);
+  figures.handshakes = measure_gateway(run, options.devices, [&] { shake_hands(sessions); });
   figures.peak_rss_sessions_bytes = run.peak_rss_bytes();
-  figures.updates_per_s = count / time_updates(sessions, updates);
+  figures.updates = measure_gateway(run, options.devices, [&] { send_updates(sessions, updates); });
   figures.peak_rss_bytes = run.peak_rss_bytes();
   if (run.received() != options.devices) {
     throw std::runtime_error("skepd does not have every update that it acknowledged");
   }
   std::fprintf(stderr, "the primitives alone\n");
-  figures.primitives_per_s = primitives_per_second(run, task, updates);
+  figures.primitives = measure_primitives(run, task, updates);
   return figures;
 }
 
@@ -168,10 +198,14 @@ nlohmann::ordered_json to_json(const Figures& figures) {
   return {{"devices", figures.devices},
           {"cores", figures.cores},
           {"update_bytes", figures.update_bytes},
-          {"handshakes_per_s", figures.handshakes_per_s},
-          {"updates_per_s", figures.updates_per_s},
-          {"primitives_per_s_one_thread", figures.primitives_per_s},
-          {"updates_over_primitives_on_all_cores", figures.ratio()},
+          {"handshakes_per_s", figures.handshakes.per_second()},
+          {"updates_per_s", figures.updates.per_second()},
+          {"primitives_per_s_one_thread", figures.primitives.per_second()},
+          {"updates_over_primitives_on_all_cores", figures.throughput_ratio()},
+          {"skepd_cpu_ms_per_handshake", figures.handshakes.cpu_ms()},
+          {"skepd_cpu_ms_per_update", figures.updates.cpu_ms()},
+          {"primitives_cpu_ms_per_update", figures.primitives.cpu_ms()},
+          {"skepd_cpu_over_primitives_cpu", figures.cpu_ratio()},
           {"peak_rss_bytes_before", figures.peak_rss_before_bytes},
           {"peak_rss_bytes_with_sessions", figures.peak_rss_sessions_bytes},
           {"peak_rss_bytes", figures.peak_rss_bytes}};
