@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-#include "device_world.h"
+#include "device_test_support.h"
 #include "skep/wire/response_code.h"
 
 namespace skep::round {

@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "device_world.h"
+#include "device_test_support.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "device_world.h"
+#include "device_test_support.h"
 
 namespace skep::round {
 namespace {
