@@ -1,71 +1,18 @@
-// A Device must not allocate: on a board there is no allocator. The linker routes malloc and its
-// kin through the wrappers below (CMakeLists.txt), operator new is replaced; while armed, any use
-// aborts. Mbed TLS has memory of its own, as on a board; what stands for the world outside (the
-// gateway, the flash) disarms the trap while it works.
+// A Device must not allocate. Mbed TLS has memory of its own, as on a board; what stands for the
+// world outside (the gateway, the flash) disarms the trap while it works.
 #include <gtest/gtest.h>
 #include <mbedtls/platform.h>
 
 #include <cstddef>
-#include <cstdio>
 #include <cstdlib>
-#include <new>
 
 #include "device_test_support.h"
-
-namespace {
-
-volatile bool armed = false;  // volatile: the compiler believes that malloc never reads it
-
-void fail_if_armed(const char* what) {
-  if (!armed) return;
-  armed = false;
-  std::fprintf(stderr, "allocation from the SDK: %s\n", what);
-  std::abort();
-}
-
-}  // namespace
-
-extern "C" {
-void* __real_malloc(std::size_t size);
-void* __real_calloc(std::size_t count, std::size_t size);
-void* __real_realloc(void* pointer, std::size_t size);
-
-void* __wrap_malloc(std::size_t size) {
-  fail_if_armed("malloc");
-  return __real_malloc(size);
-}
-void* __wrap_calloc(std::size_t count, std::size_t size) {
-  fail_if_armed("calloc");
-  return __real_calloc(count, size);
-}
-void* __wrap_realloc(void* pointer, std::size_t size) {
-  fail_if_armed("realloc");
-  return __real_realloc(pointer, size);
-}
-}
-
-// Not inlined: gcc would see free() on what new returned and warn of a mismatch.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  fail_if_armed("operator new");
-  if (void* const pointer = __real_malloc(size == 0 ? 1 : size)) return pointer;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* pointer) noexcept { std::free(pointer); }
-[[gnu::noinline]] void operator delete(void* pointer, std::size_t) noexcept { std::free(pointer); }
+#include "skep/allocation_trap/allocation_trap.h"
 
 namespace skep::round {
 namespace {
 
-class Trap {
- public:
-  explicit Trap(bool is_armed) : before_(armed) { armed = is_armed; }
-  ~Trap() { armed = before_; }
-  Trap(const Trap&) = delete;
-  Trap& operator=(const Trap&) = delete;
-
- private:
-  bool before_;
-};
+using allocation_trap::Trap;
 
 // The gateway with the trap disarmed, and armed again in its calls back into the SDK.
 class OutsideClient final : public transport::Client, private transport::ResponseHandler {
@@ -136,7 +83,8 @@ class OutsideFlash final : public Storage {
 };
 
 // Before PSA starts, so that every block is freed by the allocator that it came from.
-const int kHeapInstalled = mbedtls_platform_set_calloc_free(__real_calloc, std::free);
+const int kHeapInstalled =
+    mbedtls_platform_set_calloc_free(allocation_trap::untrapped_calloc, std::free);
 
 TEST(NoAllocation, WholeRoundsOfADeviceAllocateNothing) {
   ASSERT_EQ(kHeapInstalled, 0);
@@ -171,16 +119,6 @@ TEST(NoAllocation, WholeRoundsOfADeviceAllocateNothing) {
   }
   EXPECT_EQ(world.gateway.received().size(), 2U);
   EXPECT_EQ(device.model_version(), 2U);
-}
-
-void allocate_with_new() {
-  const Trap trap(true);
-  std::byte* volatile pointer = new std::byte;
-  delete pointer;
-}
-
-TEST(NoAllocationDeathTest, TheTrapWorks) {
-  EXPECT_DEATH(allocate_with_new(), "allocation from the SDK: operator new");
 }
 
 }  // namespace

@@ -121,6 +121,7 @@ class KillTest : public testing::Test {
   void wait_for_rounds(std::size_t count) {
     const auto limit = std::chrono::steady_clock::now() + 120s;
     while (finished_rounds() < count) {
+      federation_->check_alive();
       ASSERT_LT(std::chrono::steady_clock::now(), limit) << "the federation no longer moves";
       std::this_thread::sleep_for(20ms);
     }

@@ -35,7 +35,7 @@ GatewayRun::GatewayRun(const RunOptions& options)
   for (std::uint32_t i = 0; i < options.devices; ++i) {
     const std::string name = "device-" + std::to_string(i + 1);
     federation_->enrol(name);
-    credentials_.push_back(load_credentials(directory() / "devices" / (name + ".cred")));
+    credentials_.push_back(demo::load_credentials(directory() / "devices" / (name + ".cred")));
   }
   federation_->start_gateway();
 }
@@ -65,8 +65,8 @@ std::uint64_t GatewayRun::received() const {
   return federation_->operate({"round", "status"}).at("received").get<std::uint64_t>();
 }
 
-Buffer GatewayRun::update_of(std::size_t index, const Task& task) const {
-  return make_update(task, credentials_[index], digits_.devices[index % kShares],
+Buffer GatewayRun::update_of(std::size_t index, const demo::Task& task) const {
+  return demo::make_update(task, credentials_[index], digits_.devices[index % kShares],
                      mix_seed(options_.seed, static_cast<std::uint32_t>(index)));
 }
 

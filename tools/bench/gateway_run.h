@@ -12,9 +12,9 @@
 #include "session.h"
 #include "skep/demo/digits_data.h"
 #include "skep/demo/federation.h"
+#include "skep/demo/local_update.h"
 #include "skep/process/process.h"
 #include "skep/wire/codec.h"
-#include "update_maker.h"
 
 namespace skep::bench {
 
@@ -47,7 +47,7 @@ class GatewayRun {
   [[nodiscard]] std::uint64_t received() const;
 
   /// A real update of device `index`: it has the demo's share of digits of one of 20 devices.
-  [[nodiscard]] Buffer update_of(std::size_t index, const Task& task) const;
+  [[nodiscard]] Buffer update_of(std::size_t index, const demo::Task& task) const;
 
  private:
   RunOptions options_;

@@ -133,7 +133,7 @@ double own_cpu_seconds() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-Pace measure_primitives(const GatewayRun& run, const Task& task,
+Pace measure_primitives(const GatewayRun& run, const demo::Task& task,
                         const std::vector<Buffer>& updates) {
   Opener opener(run.directory(), task.plan);
   std::vector<seal::VerifyingKey> keys;
@@ -150,7 +150,7 @@ Pace measure_primitives(const GatewayRun& run, const Task& task,
   return pace;
 }
 
-Task fetch_task(const GatewayRun& run) {
+demo::Task fetch_task(const GatewayRun& run) {
   const Sessions sessions = make_sessions(run, 1);
   Session& session = *sessions.front();
   const auto answered = [&] { return session.is_answered(); };
@@ -161,7 +161,7 @@ Task fetch_task(const GatewayRun& run) {
   const Buffer plan = session.body();
   session.get(wire::kModelPath, "v=1", false);
   drive(sessions, answered);
-  return make_task(plan, session.body());
+  return demo::make_task(plan, session.body());
 }
 
 Figures measure_load(const RunOptions& options) {
@@ -170,7 +170,7 @@ Figures measure_load(const RunOptions& options) {
   Figures figures;
   figures.devices = options.devices;
   figures.cores = std::max(1U, std::thread::hardware_concurrency());
-  const Task task = fetch_task(run);
+  const demo::Task task = fetch_task(run);
   std::fprintf(stderr, "training and sealing their updates\n");
   std::vector<Buffer> updates;
   for (std::size_t i = 0; i < options.devices; ++i) {

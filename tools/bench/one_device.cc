@@ -223,7 +223,7 @@ std::string measure_one_device(const RunOptions& options, bool as_json) {
   meter.handshake();
   const Buffer plan = meter.get("plan", wire::kRoundPath, "", true);
   const Buffer model = meter.get("model", wire::kModelPath, "v=1", false);
-  const Task task = make_task(plan, model);
+  const demo::Task task = demo::make_task(plan, model);
   const Buffer update = run.update_of(0, task);
   meter.post("update", wire::kUpdatesPath, update);
   if (run.received() != 1) throw std::runtime_error("skepd does not have the update");

@@ -2,12 +2,11 @@
 
 #include <sqlite3.h>
 
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <stdexcept>
 
 #include "skep/core/prng.h"
+#include "skep/demo/local_update.h"
 
 namespace skep::e2e {
 namespace {
@@ -118,11 +117,7 @@ Gateway::Gateway(double clip_norm)
 
 wire::DeviceCredentials Gateway::enrol(const std::string& device) {
   federation_.enrol(device);
-  std::ifstream file(directory() / "devices" / (device + ".cred"), std::ios::binary);
-  const std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
-  const auto credentials = wire::decode_device_credentials(bytes);
-  if (!credentials.ok()) throw std::runtime_error("the credentials of " + device);
-  return *credentials;
+  return demo::load_credentials(directory() / "devices" / (device + ".cred"));
 }
 
 void Gateway::revoke(const std::string& device) {

@@ -6,14 +6,12 @@
 #include <string_view>
 
 #include "gateway.h"
-#include "skep/round/local_round.h"
 #include "skep/seal/hpke.h"
 #include "skep/wire/resources.h"
 
 namespace skep::e2e {
 namespace {
 
-constexpr std::uint16_t kSamplesPerStep = 100;
 constexpr std::size_t kSampleCount = 40;
 constexpr unsigned kSzx512 = 5;
 constexpr std::uint32_t kHeaderField = 1;
@@ -24,24 +22,6 @@ T take(Result<T> result, const char* what) {
   if (!result.ok()) throw std::runtime_error(std::string(what) + ": " + to_string(result.status()));
   return *std::move(result);
 }
-
-class Samples final : public SampleSource {
- public:
-  explicit Samples(std::uint32_t seed) : digits_(made_up_digits(kSampleCount, seed)) {}
-  std::uint32_t count() override { return static_cast<std::uint32_t>(digits_.size()); }
-  Status read(std::uint32_t index, std::span<std::int16_t> features,
-              std::uint16_t& label) override {
-    if (index >= digits_.size() || features.size() != digits_[index].pixels.size()) {
-      return Status::kInvalidArgument;
-    }
-    std::ranges::copy(digits_[index].pixels, features.begin());
-    label = digits_[index].label;
-    return Status::kOk;
-  }
-
- private:
-  std::vector<demo::Digit> digits_;
-};
 
 Buffer fetch_model(TestClient& client, std::uint32_t version) {
   Buffer body;
@@ -85,40 +65,15 @@ void append_with_length(Buffer& out, Bytes bytes) {
 }  // namespace
 
 Task fetch_task(TestClient& client) {
-  Task task;
-  const Answer answer = client.get(wire::kRoundPath);
-  const auto envelope = take(wire::decode_signed_round_plan(answer.payload), "signed plan");
-  task.plan = take(wire::decode_round_plan(envelope.plan), "plan");
-  const Buffer package = fetch_model(client, task.plan.base_version);
-  const auto head = take(wire::read_model_package(SpanSource(package)), "model package");
-  const auto manifest = take(wire::decode_model_manifest(head.manifest_view()), "manifest");
-  task.spec = take(wire::to_model_spec(manifest.spec), "model spec");
-  const Bytes weights = Bytes(package).subspan(head.weights_offset, head.weights_bytes);
-  task.weights.assign(weights.begin(), weights.end());
-  return task;
+  const Buffer signed_plan = client.get(wire::kRoundPath).payload;
+  const auto envelope = take(wire::decode_signed_round_plan(signed_plan), "signed plan");
+  const auto plan = take(wire::decode_round_plan(envelope.plan), "plan");
+  return demo::make_task(signed_plan, fetch_model(client, plan.base_version));
 }
 
 Buffer make_update(const Task& task, const wire::DeviceCredentials& credentials,
                    std::uint32_t seed) {
-  const std::uint32_t bytes = take(
-      round::LocalRound::workspace_bytes(task.spec, task.plan.keep_permille, task.plan.value_bits),
-      "workspace");
-  std::vector<std::uint64_t> workspace(bytes / sizeof(std::uint64_t) + 1);
-  Samples samples(seed);
-  const SpanSource weights(task.weights);
-  const seal::SigningKey key = signing_key(credentials);
-  round::LocalRound local(samples, std::as_writable_bytes(std::span(workspace)));
-  const Status begun = local.begin({.plan = task.plan,
-                                    .spec = task.spec,
-                                    .weights = weights,
-                                    .device = credentials.device,
-                                    .device_key = key,
-                                    .seed = seed});
-  if (begun != Status::kOk) throw std::runtime_error(std::string("round: ") + to_string(begun));
-  while (!take(local.step(kSamplesPerStep), "round")) {
-  }
-  const Bytes sealed = local.sealed().bytes();
-  return {sealed.begin(), sealed.end()};
+  return demo::make_update(task, credentials, made_up_digits(kSampleCount, seed), seed);
 }
 
 std::vector<Field> split_fields(Bytes message) {

@@ -6,25 +6,19 @@
 #include <vector>
 
 #include "skep/bytes.h"
-#include "skep/model_spec.h"
+#include "skep/demo/local_update.h"
 #include "skep/seal/signature.h"
 #include "skep/wire/codec.h"
 #include "test_client.h"
 
 namespace skep::e2e {
 
-/// What a device has to know before it can train.
-struct Task {
-  wire::RoundPlan plan{};
-  ModelSpec spec;
-  Buffer weights;
-};
+using demo::Task;
 
 /// Fetches the open round's. Throws std::runtime_error; signatures are not checked.
 Task fetch_task(TestClient& client);
 
-/// A SealedUpdate by the SDK's own stages: trains, clips, compresses, seals and signs as
-/// `task.plan` and `credentials` say. What the plan has been changed to is what the update does
+/// demo::make_update() on made-up digits. What the plan has been changed to is what the update does
 /// wrong.
 Buffer make_update(const Task& task, const wire::DeviceCredentials& credentials,
                    std::uint32_t seed = 1);

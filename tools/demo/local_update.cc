@@ -1,17 +1,22 @@
-#include "update_maker.h"
+#include "skep/demo/local_update.h"
 
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <span>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
-#include "skep/learn_testing/specs.h"
 #include "skep/round/local_round.h"
+#include "skep/seal/signature.h"
 
-namespace skep::bench {
+namespace skep::demo {
 namespace {
 
 constexpr std::uint16_t kSamplesPerStep = 1000;
+
+using Buffer = std::vector<std::uint8_t>;
 
 template <typename T>
 T take(Result<T> result, const char* what) {
@@ -21,7 +26,7 @@ T take(Result<T> result, const char* what) {
 
 class DigitSource final : public SampleSource {
  public:
-  explicit DigitSource(const std::vector<demo::Digit>& digits) : digits_(digits) {}
+  explicit DigitSource(const std::vector<Digit>& digits) : digits_(digits) {}
   std::uint32_t count() override { return static_cast<std::uint32_t>(digits_.size()); }
   Status read(std::uint32_t index, std::span<std::int16_t> features,
               std::uint16_t& label) override {
@@ -34,7 +39,7 @@ class DigitSource final : public SampleSource {
   }
 
  private:
-  const std::vector<demo::Digit>& digits_;
+  const std::vector<Digit>& digits_;
 };
 
 }  // namespace
@@ -50,17 +55,18 @@ Task make_task(Bytes signed_plan, Bytes model_package) {
   const auto envelope = take(wire::decode_signed_round_plan(signed_plan), "signed plan");
   task.plan = take(wire::decode_round_plan(envelope.plan), "plan");
   const auto head = take(wire::read_model_package(SpanSource(model_package)), "model package");
+  const auto manifest = take(wire::decode_model_manifest(head.manifest_view()), "manifest");
+  task.spec = take(wire::to_model_spec(manifest.spec), "model spec");
   const Bytes weights = model_package.subspan(head.weights_offset, head.weights_bytes);
   task.weights.assign(weights.begin(), weights.end());
   return task;
 }
 
 Buffer make_update(const Task& task, const wire::DeviceCredentials& credentials,
-                   const std::vector<demo::Digit>& samples, std::uint32_t seed) {
-  const ModelSpec spec = learn_testing::mlp_spec({64, 32, 10}, learn_testing::kDigitsInputExponent);
-  const std::uint32_t bytes =
-      take(round::LocalRound::workspace_bytes(spec, task.plan.keep_permille, task.plan.value_bits),
-           "workspace");
+                   const std::vector<Digit>& samples, std::uint32_t seed) {
+  const std::uint32_t bytes = take(
+      round::LocalRound::workspace_bytes(task.spec, task.plan.keep_permille, task.plan.value_bits),
+      "workspace");
   std::vector<std::uint64_t> workspace(bytes / sizeof(std::uint64_t) + 1);
   DigitSource source(samples);
   const SpanSource weights(task.weights);
@@ -68,7 +74,7 @@ Buffer make_update(const Task& task, const wire::DeviceCredentials& credentials,
       take(seal::SigningKey::from_bytes(credentials.device_private_key), "the device's key");
   round::LocalRound local(source, std::as_writable_bytes(std::span(workspace)));
   const Status begun = local.begin({.plan = task.plan,
-                                    .spec = spec,
+                                    .spec = task.spec,
                                     .weights = weights,
                                     .device = credentials.device,
                                     .device_key = key,
@@ -80,4 +86,4 @@ Buffer make_update(const Task& task, const wire::DeviceCredentials& credentials,
   return {sealed.begin(), sealed.end()};
 }
 
-}  // namespace skep::bench
+}  // namespace skep::demo
