@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "coap_endpoint.h"
+#include "directory_lock.h"
 #include "service_manager.h"
 #include "skep/admin/admin_server.h"
 #include "skep/coordinator/coordinator.h"
@@ -102,6 +103,7 @@ class Daemon::Engine {
  public:
   explicit Engine(const Config& config)
       : paths_{config.directory},
+        lock_(config.directory),
         signing_key_(load_signing_key(paths_.signing_key())),
         aggregation_key_(load_aggregation_key(paths_.aggregation_key())),
         coordinator_(config.database, config.round,
@@ -197,6 +199,7 @@ class Daemon::Engine {
   UniqueFd signals_ = make_signal_fd();
   UniqueFd timer_ = make_second_timer();
   pki::FederationPaths paths_;
+  DirectoryLock lock_;
   seal::SigningKey signing_key_;
   seal::AggregationKey aggregation_key_;
   coordinator::Coordinator coordinator_;
