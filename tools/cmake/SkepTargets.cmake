@@ -5,7 +5,11 @@ include(GNUInstallDirs)
 
 # Our own code only: third-party headers are SYSTEM includes.
 set(SKEP_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+set(SKEP_SANITIZED OFF)
+if(CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+  set(SKEP_SANITIZED ON)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND SKEP_SANITIZED)
   # What a sanitizer inserts confuses gcc's data flow; the plain build keeps the warning.
   list(APPEND SKEP_WARNINGS -Wno-maybe-uninitialized)
 endif()
@@ -119,10 +123,12 @@ function(skep_fuzzer name)
 endfunction()
 
 # skep_benchmark(<name> SOURCES … [DEPS …])  →  build/<preset>/bin/<name>, run by ./run bench
+#
+# Not in a sanitizer's build, which measures nothing.
 function(skep_benchmark name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPS")
   _skep_reject_unparsed(skep_benchmark ${name} "${arg_UNPARSED_ARGUMENTS}")
-  if(NOT SKEP_BUILD_TESTS)
+  if(NOT SKEP_BUILD_TESTS OR SKEP_SANITIZED)
     return()
   endif()
   _skep_program(${name} "${arg_SOURCES}" "${arg_DEPS}")
