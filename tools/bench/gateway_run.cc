@@ -67,7 +67,7 @@ std::uint64_t GatewayRun::received() const {
 
 Buffer GatewayRun::update_of(std::size_t index, const demo::Task& task) const {
   return demo::make_update(task, credentials_[index], digits_.devices[index % kShares],
-                     mix_seed(options_.seed, static_cast<std::uint32_t>(index)));
+                           mix_seed(options_.seed, static_cast<std::uint32_t>(index)));
 }
 
 }  // namespace skep::bench
