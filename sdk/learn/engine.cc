@@ -80,12 +80,20 @@ int normalize(const std::int64_t* values, std::uint32_t n, int exponent, int min
   for (std::uint32_t i = 0; i < n; ++i) bits |= magnitude_bits(values[i]);
   int shift = bits == 0 ? 0 : significant_bits(bits) - 15;
   shift = std::max(shift, min_exponent - exponent);
-  if (shift > 0) {
+  if (shift > 62) {
+    std::fill_n(out, n, std::int16_t{0});
+  } else if (shift > 0) {
     // Rounding up can carry the largest into a sixteenth bit: 32768 becomes 32767.
-    for (std::uint32_t i = 0; i < n; ++i) out[i] = saturate<std::int16_t>(scale(values[i], -shift));
+    const std::int64_t half = std::int64_t{1} << (shift - 1);
+    for (std::uint32_t i = 0; i < n; ++i) {
+      out[i] = saturate<std::int16_t>(static_cast<std::int32_t>((values[i] + half) >> shift));
+    }
   } else {
-    const std::int64_t factor = std::int64_t{1} << -shift;
-    for (std::uint32_t i = 0; i < n; ++i) out[i] = static_cast<std::int16_t>(values[i] * factor);
+    // |values| < 2^15 here, and so are the products.
+    const std::int32_t factor = std::int32_t{1} << -shift;
+    for (std::uint32_t i = 0; i < n; ++i) {
+      out[i] = static_cast<std::int16_t>(static_cast<std::int32_t>(values[i]) * factor);
+    }
   }
   return exponent + shift;
 }

@@ -18,7 +18,7 @@ constexpr int kNoMinExponent = -16384;
 constexpr int kStepFractionBits = 32;
 
 // Largest change of a bias in one step, like that of a weight a quarter of the layer's range.
-constexpr std::int64_t kMaxBiasChange = std::int64_t{1} << 30;
+constexpr std::int32_t kMaxBiasChange = std::int32_t{1} << 30;
 
 // A copy with 15 significant bits: the precision of a weight's step depends on them.
 int normalize_features(std::span<const std::int16_t> features, int exponent, std::int16_t* out) {
@@ -33,8 +33,8 @@ int normalize_features(std::span<const std::int16_t> features, int exponent, std
 }
 
 // Moves a bias against its gradient; returns whether it has left half of its range.
-bool update_bias(std::int32_t& bias, std::int64_t gradient, int shift) {
-  const std::int64_t change = std::clamp(scale(gradient, shift), -kMaxBiasChange, kMaxBiasChange);
+bool update_bias(std::int32_t& bias, std::int32_t gradient, int shift) {
+  const std::int64_t change = scale_within(gradient, shift, kMaxBiasChange);
   bias = saturate<std::int32_t>(bias - change);
   return magnitude_bits(bias) >> 30 != 0;
 }
@@ -68,9 +68,8 @@ int Engine::update_layer(const Layer& layer, const Vector& input, int delta_expo
   std::int16_t* row = layer.weights;
   for (std::uint32_t j = 0; j < layer.outputs; ++j, row += layer.inputs) {
     if (deltas[j] == 0) continue;  // A dead unit changes nothing and draws nothing.
-    const std::int64_t descent = std::int32_t{deltas[j]} * std::int32_t{rate.mantissa};
-    const auto step = static_cast<std::int32_t>(
-        std::clamp<std::int64_t>(scale(descent, step_shift), -INT32_MAX, INT32_MAX));
+    const std::int32_t descent = std::int32_t{deltas[j]} * std::int32_t{rate.mantissa};
+    const std::int32_t step = scale_within(descent, step_shift, INT32_MAX);
     if (previous == nullptr) {
       grown |= kernels::update(row, input.values, layer.inputs, step, random);
     } else {

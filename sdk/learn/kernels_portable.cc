@@ -1,5 +1,10 @@
 #include "kernels_portable.h"
 
+#include <algorithm>
+#if defined(__ARM_FEATURE_SAT)
+#include <arm_acle.h>
+#endif
+
 namespace skep::learn::kernels_portable {
 namespace {
 
@@ -11,14 +16,25 @@ inline std::uint32_t draw(std::uint32_t state) {
   return state;
 }
 
-// |step * x / 2^16| ≤ 2^30, so everything below fits 32 bits.
+// Two comparisons, or the one instruction that Cortex-M3 and later have for it and that gcc finds
+// only when told.
+inline std::int32_t saturate16(std::int32_t value) {
+#if defined(__ARM_FEATURE_SAT)
+  return __ssat(value, 16);
+#else
+  return std::clamp<std::int32_t>(value, INT16_MIN, INT16_MAX);
+#endif
+}
+
+// t + r of the definition; |t| ≤ 2^30, so the sum fits. Cores without a shifter for 64 bits have
+// the upper half of a product for nothing: hence x * 2^16.
+inline std::int32_t descend(std::int32_t step, std::int16_t x, std::uint32_t random) {
+  const auto t = static_cast<std::int32_t>((std::int64_t{step} * (std::int32_t{x} * 65536)) >> 32);
+  return t + static_cast<std::int32_t>(random);
+}
+
 inline std::int32_t moved(std::int16_t w, std::int16_t x, std::int32_t step, std::uint32_t random) {
-  const auto t = static_cast<std::int32_t>((std::int64_t{step} * x) >> 16);
-  const std::int32_t change = (t + static_cast<std::int32_t>(random)) >> 16;
-  const std::int32_t result = w - change;
-  if (result > INT16_MAX) return INT16_MAX;
-  if (result < INT16_MIN) return INT16_MIN;
-  return result;
+  return saturate16(w - (descend(step, x, random) >> 16));
 }
 
 // Collects bit 15 if |w| reached 2^14: the two highest bits of an int16 then differ.
@@ -33,7 +49,15 @@ inline bool left_headroom(std::uint32_t bits) { return (bits & 0x8000U) != 0; }
 
 std::int64_t dot(const std::int16_t* a, const std::int16_t* b, std::uint32_t n) {
   std::int64_t sum = 0;
-  for (std::uint32_t i = 0; i < n; ++i) sum += std::int32_t{a[i]} * b[i];
+  const auto add = [&](std::uint32_t i) { sum += std::int32_t{a[i]} * b[i]; };
+  std::uint32_t i = 0;
+  for (; n - i >= 4; i += 4) {
+    add(i);
+    add(i + 1);
+    add(i + 2);
+    add(i + 3);
+  }
+  for (; i < n; ++i) add(i);
   return sum;
 }
 
@@ -46,12 +70,17 @@ bool update(std::int16_t* w, const std::int16_t* x, std::uint32_t n, std::int32_
     seen |= headroom_bits(result);
     w[i] = static_cast<std::int16_t>(result);
   };
-  std::uint32_t i = 0;
-  for (; i + 1 < n; i += 2) {
+  const auto move_pair = [&](std::uint32_t i) {
     state = draw(state);
     move(i, state & 0xFFFFU);
     move(i + 1, state >> 16);
+  };
+  std::uint32_t i = 0;
+  for (; n - i >= 4; i += 4) {
+    move_pair(i);
+    move_pair(i + 2);
   }
+  for (; n - i >= 2; i += 2) move_pair(i);
   if (i < n) {
     state = draw(state);
     move(i, state & 0xFFFFU);
