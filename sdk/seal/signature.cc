@@ -12,7 +12,14 @@
 namespace skep::seal {
 namespace {
 
+// Deterministic nonces (RFC 6979) where the build has them; small ones (p256-m) draw each nonce
+// from the entropy source, without which a device does nothing anyway. Who verifies sees no
+// difference.
+#if defined(PSA_WANT_ALG_DETERMINISTIC_ECDSA)
 constexpr psa_algorithm_t kAlgorithm = PSA_ALG_DETERMINISTIC_ECDSA(PSA_ALG_SHA_256);
+#else
+constexpr psa_algorithm_t kAlgorithm = PSA_ALG_ECDSA(PSA_ALG_SHA_256);
+#endif
 constexpr EccKeyPolicy kSigningPolicy{PSA_ECC_FAMILY_SECP_R1, 256, PSA_KEY_USAGE_SIGN_HASH,
                                       kAlgorithm};
 constexpr EccKeyPolicy kVerifyingPolicy{PSA_ECC_FAMILY_SECP_R1, 256, PSA_KEY_USAGE_VERIFY_HASH,

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstring>
 
+#include "coap_platform.h"
 #include "skep/config.h"
 
 namespace skep::transport {
@@ -56,24 +57,6 @@ Status to_status(coap_nack_reason_t reason) {
     default:
       return Status::kUnreachable;
   }
-}
-
-bool make_address(const CoapEndpoint& endpoint, coap_address_t& address) {
-  coap_address_init(&address);
-  const Bytes ip = endpoint.gateway_ip;
-  if (ip.size() == sizeof(address.addr.sin.sin_addr)) {
-    std::memcpy(&address.addr.sin.sin_addr, ip.data(), ip.size());
-    address.addr.sin.sin_family = AF_INET;
-    address.size = sizeof(address.addr.sin);
-  } else if (ip.size() == sizeof(address.addr.sin6.sin6_addr)) {
-    std::memcpy(&address.addr.sin6.sin6_addr, ip.data(), ip.size());
-    address.addr.sin6.sin6_family = AF_INET6;
-    address.size = sizeof(address.addr.sin6);
-  } else {
-    return false;
-  }
-  coap_address_set_port(&address, endpoint.gateway_port);
-  return true;
 }
 
 // Each part of `text` between separators becomes one option.
@@ -151,6 +134,7 @@ Status CoapClient::open(ResponseHandler& handler) {
   coap_startup();
   context_ = coap_new_context(nullptr);
   if (context_ == nullptr) return Status::kNoMemory;
+  prepare_context(context_);
   coap_set_app_data(context_, this);
   coap_context_set_block_mode(context_, COAP_BLOCK_USE_LIBCOAP);
   coap_context_set_max_block_size(context_, kCoapBlockBytes);
@@ -270,18 +254,14 @@ void CoapClient::poll() {
 
 std::uint32_t CoapClient::next_timeout_ms() {
   if (context_ == nullptr) return UINT32_MAX;
-  coap_tick_t now = 0;
-  coap_ticks(&now);
-  // It also does what is due, so the handler may hear of a failure: then there is work at once.
+  // The handler may hear of a failure in this: then there is work at once.
   has_news_ = false;
-  const unsigned timeout_ms = coap_io_prepare_epoll(context_, now);
+  const unsigned timeout_ms = do_due_work(context_);
   if (has_news_) return 0;
   return timeout_ms == 0 ? UINT32_MAX : timeout_ms;
 }
 
-int CoapClient::wait_fd() const {
-  return context_ == nullptr ? -1 : coap_context_get_coap_fd(context_);
-}
+int CoapClient::wait_fd() const { return context_ == nullptr ? -1 : wait_descriptor(context_); }
 
 int CoapClient::find(Bytes token) const {
   for (std::size_t i = 0; i < pending_.size(); ++i) {
