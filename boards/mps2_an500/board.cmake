@@ -1,0 +1,8 @@
+# Arm MPS2 with the AN500 image: Cortex-M7, 25 MHz. QEMU: -M mps2-an500.
+#
+# No FPU anywhere: the SDK is integer only, and without FPU registers an exception saves less.
+set(SKEP_BOARD_CPU_FLAGS "-mcpu=cortex-m7 -mthumb -mfloat-abi=soft")
+set(SKEP_BOARD_PARTS cortex_m mps2)
+set(SKEP_BOARD_MPU v7)
+set(SKEP_BOARD_LINK ethernet)
+set(SKEP_BOARD_QEMU_MACHINE mps2-an500)

@@ -1,0 +1,21 @@
+// Where the AN505 image has its devices (Arm application note 505, chapter on the memory map).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "vectors.h"
+
+namespace skep::board {
+
+inline constexpr char kBoardName[] = "mps2_an505";
+inline constexpr std::uint32_t kCoreHertz = 20'000'000;
+inline constexpr std::uint32_t kUart = 0x50200000;
+inline constexpr std::uint32_t kTimer = 0x50000000;
+inline constexpr std::uint32_t kEthernet = 0x52000000;
+inline constexpr std::uint32_t kFlashProgramBytes = 8;  // of the flash that is played
+
+// All devices are polled; SysTick wakes the core.
+inline constexpr std::array<Interrupt, 0> kInterrupts{};
+
+}  // namespace skep::board
