@@ -1,5 +1,5 @@
 // A federation behind a network that loses three datagrams in ten each way, doubles and reorders
-// others: the round completes, with every device's update counted once.
+// others: the round completes, with the update of every device, a board among them, counted once.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -15,6 +15,7 @@
 #include "skep/demo/federation.h"
 #include "skep/demo/local_update.h"
 #include "skep/process/process.h"
+#include "support/board_device.h"
 #include "support/lossy_relay.h"
 
 namespace skep::e2e {
@@ -22,13 +23,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kDevices = 3;
+constexpr std::size_t kProcesses = 2;
+constexpr const char* kBoard = "mps2_an386";
+constexpr std::size_t kDevices = kProcesses + 1;
 constexpr std::uint32_t kRounds = 1;  // retransmission timers make each take minutes
 constexpr std::uint32_t kSeed = 21;
 constexpr Impairment kBadNetwork{
     .loss = 0.3, .duplication = 0.1, .delay = 0.2, .longest_delay_ms = 200};
 
-// The device is told that the relay is the gateway.
+// The process is told that the relay is the gateway; the board is, too, when it is provisioned.
 void send_through(const LossyRelay& relay, const std::filesystem::path& credentials_file) {
   wire::DeviceCredentials credentials = demo::load_credentials(credentials_file);
   credentials.gateway_port = relay.port();
@@ -38,6 +41,8 @@ void send_through(const LossyRelay& relay, const std::filesystem::path& credenti
   std::ofstream(credentials_file, std::ios::binary | std::ios::trunc)
       .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(*size));
 }
+
+std::string name(std::size_t i) { return "bee-" + std::to_string(i); }
 
 std::size_t released_models(const demo::Federation& federation) {
   const nlohmann::json listed = federation.operate({"model", "list"});
@@ -57,32 +62,37 @@ TEST(LossyNetwork, TheRoundCompletesAndNothingIsCountedTwice) {
   recipe.max_rounds = kRounds;
   demo::Federation federation(SKEP_BIN_DIR, folder.path() / "federation", recipe,
                               folder.path() / "held-out.csv", kSeed);
-  std::array<std::string, kDevices> names;
-  for (std::size_t i = 0; i < kDevices; ++i) {
-    names[i] = "bee-" + std::to_string(i);
-    federation.enrol(names[i]);
-  }
-  const auto file_of = [&](const std::string& name) {
-    return federation.directory() / "devices" / (name + ".cred");
+  federation.enrol(machine_name(kBoard));
+  for (std::size_t i = 0; i < kProcesses; ++i) federation.enrol(name(i));
+  const auto credentials_of = [&](const std::string& device) {
+    return federation.directory() / "devices" / (device + ".cred");
   };
-  const auto gateway_port =
-      static_cast<std::uint16_t>(demo::load_credentials(file_of(names[0])).gateway_port);
-  LossyRelay relay(gateway_port, kBadNetwork, kSeed);
+  const auto samples_of = [&](std::size_t i) { return folder.path() / (name(i) + ".csv"); };
+  for (std::size_t i = 0; i < kDevices; ++i) demo::write_csv(samples_of(i), digits.devices[i]);
+  LossyRelay relay(
+      static_cast<std::uint16_t>(demo::load_credentials(credentials_of(name(0))).gateway_port),
+      kBadNetwork, kSeed);
 
   federation.start_gateway();
-  for (std::size_t i = 0; i < kDevices; ++i) {
-    send_through(relay, file_of(names[i]));
-    const auto samples = folder.path() / (names[i] + ".csv");
-    demo::write_csv(samples, digits.devices[i]);
+  for (std::size_t i = 0; i < kProcesses; ++i) {
+    send_through(relay, credentials_of(name(i)));
     federation.start_device(
-        names[i], samples, kSeed + static_cast<std::uint32_t>(i),
+        name(i), samples_of(i), kSeed + static_cast<std::uint32_t>(i),
         {"--ack-timeout-ms", "1000", "--refresh-ms", "15000", "--answer-timeout-ms", "40000",
          "--backoff-first-ms", "50", "--backoff-longest-ms", "500"});
   }
-  const auto limit = std::chrono::steady_clock::now() + 480s;
+  BoardDevice board(kBoard, folder.path(),
+                    {.credentials = credentials_of(machine_name(kBoard)),
+                     .samples = samples_of(kProcesses),
+                     .gateway_port = relay.port(),
+                     .training_seed = kSeed});
+  board.start();
+  const auto limit = std::chrono::steady_clock::now() + 840s;
   while (released_models(federation) < kRounds) {
     federation.check_alive();
-    ASSERT_LT(std::chrono::steady_clock::now(), limit) << "the federation no longer moves";
+    board.check_alive();
+    ASSERT_LT(std::chrono::steady_clock::now(), limit) << "the federation no longer moves\n"
+                                                       << board.printed();
     std::this_thread::sleep_for(100ms);
   }
   federation.stop_devices();

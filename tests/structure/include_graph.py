@@ -28,6 +28,11 @@ ROOMS = {
     "proto": "wire",
     "ports": "ports",
     "ports/host/app": "port_app",
+    "ports/baremetal/app": "port_app",
+    "ports/baremetal/net": "port_network",
+    "ports/baremetal/provisioning": "provisioning",
+    "ports/zephyr/transport": "transport_zephyr",
+    "ports/zephyr/samples": "port_app",
     "boards": "boards",
     "server": "server",
     "tools": "tools",
@@ -45,18 +50,30 @@ ALLOWED = {
     "seal": {"core", "wire"},
     "model": {"core", "wire"},
     "transport_coap": {"core", "transport"},
+    "transport_zephyr": {"core", "transport"},
     # round strings the stages together and speaks the wire format.
     "round": {"core", "wire"} | STAGES,
     # A port implements skep/platform.h (see HEADERS_ONLY).
     "ports": {"core"},
+    # The IP stack below libcoap's client.
+    "port_network": {"core", "ports", "transport_coap"},
+    # What a tool writes into a board's flash and its app reads there.
+    "provisioning": {"core"},
     # A port's app is where round meets the platform.
-    "port_app": {"core", "wire", "ports", "round", "transport", "transport_coap"},
+    "port_app": {
+        "core", "wire", "ports", "provisioning", "round", "seal", "transport", "transport_coap",
+        "transport_zephyr",
+    },
     "boards": {"core", "ports", "round", "transport", "transport_coap"},
     # The gateway opens what the device sealed with the device's own code; it never sees
     # round, the ports or a board.
     "server": {"core", "wire", "learn", "compress", "seal", "secagg"},
-    "tools": {"core", "wire", "ports", "round", "server", "transport_coap"} | STAGES,
-    "tests": {"core", "wire", "ports", "round", "server", "tools", "transport_coap"} | STAGES,
+    "tools": {
+        "core", "wire", "ports", "provisioning", "round", "server", "transport_coap",
+    } | STAGES,
+    "tests": {
+        "core", "wire", "ports", "round", "server", "tools", "transport_coap", "transport_zephyr",
+    } | STAGES,
 }
 
 # Rooms that see only these headers of another room.
@@ -71,9 +88,11 @@ HEADERS_ONLY = {
 
 # Third-party header, or folder of headers → rooms that may include it.
 HOSTED = {"port_app", "server", "tools", "tests"}
-CRYPTO = {"seal", "secagg", "model", "transport_coap", "ports"} | HOSTED
+CRYPTO = {
+    "seal", "secagg", "model", "transport_coap", "transport_zephyr", "ports", "port_network",
+} | HOSTED
 THIRD_PARTY = {
-    "coap3/": {"transport_coap"} | HOSTED,
+    "coap3/": {"transport_coap", "port_network"} | HOSTED,
     "mbedtls/": CRYPTO,
     "psa/": CRYPTO,
     "pb.h": {"wire"},
