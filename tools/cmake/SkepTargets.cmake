@@ -5,6 +5,12 @@ include(GNUInstallDirs)
 
 # Our own code only: third-party headers are SYSTEM includes.
 set(SKEP_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+set(SKEP_ROOMS_WITHOUT_THREADS
+    "^(proto|ports|sdk/(core|learn|privacy|compress|model|round))(/|$)")
+set(SKEP_THREAD_SANITIZED OFF)
+if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=thread")
+  set(SKEP_THREAD_SANITIZED ON)
+endif()
 set(SKEP_SANITIZED OFF)
 if(CMAKE_CXX_FLAGS MATCHES "-fsanitize")
   set(SKEP_SANITIZED ON)
@@ -92,10 +98,15 @@ endfunction()
 #
 # One GoogleTest program and one ctest test. RapidCheck is linked as well. A test may read its
 # own folder through the macro SKEP_TEST_SOURCE_DIR.
+#
+# In the thread sanitizer's build only what has threads or runs beside some: the stages that are
+# flashed know none, and are most of the time to compile.
 function(skep_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;DEPS;LABELS;ENV")
   _skep_reject_unparsed(skep_test ${name} "${arg_UNPARSED_ARGUMENTS}")
-  if(NOT SKEP_BUILD_TESTS)
+  cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR BASE_DIRECTORY "${PROJECT_SOURCE_DIR}"
+             OUTPUT_VARIABLE room)
+  if(NOT SKEP_BUILD_TESTS OR (SKEP_THREAD_SANITIZED AND room MATCHES "${SKEP_ROOMS_WITHOUT_THREADS}"))
     return()
   endif()
   if(NOT arg_TIMEOUT)
