@@ -3,10 +3,12 @@
 
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -50,27 +52,55 @@ class Worker {
   /// Errors: CoordinatorError of kBusy if the worker is stopping.
   template <typename Task>
   auto call(Task task) {
-    using Packaged = std::packaged_task<decltype(task())()>;
-    // Shared because a std::function is copied. Dropping it breaks the promise, which wakes us.
-    auto packaged = std::make_shared<Packaged>(std::move(task));
-    auto result = packaged->get_future();
+    std::optional<decltype(task())> result;
+    std::exception_ptr failure;
+    auto end = std::make_shared<End>();
+    std::future<bool> was_run = end->future();
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) throw CoordinatorError(Status::kBusy, "the gateway is shutting down");
-      tasks_.emplace_back([owned = std::move(packaged)] { (*owned)(); });
+      tasks_.emplace_back([&task, &result, &failure, owned = std::move(end)] {
+        try {
+          result.emplace(task());
+        } catch (...) {
+          failure = std::current_exception();
+        }
+        owned->set_run();
+      });
     }
     wake_.notify_one();
-    try {
-      return result.get();
-    } catch (const std::future_error&) {
-      throw CoordinatorError(Status::kBusy, "the gateway is shutting down");
-    }
+    if (!was_run.get()) throw CoordinatorError(Status::kBusy, "the gateway is shutting down");
+    if (failure) std::rethrow_exception(failure);
+    return *std::move(result);
   }
 
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
  private:
+  // Wakes the caller of a task when it has run, or was dropped. It carries no exception: the worker
+  // lets go of one before the caller sees it, because the counter of its owners lies in libstdc++,
+  // where the thread sanitizer cannot see that it is atomic.
+  class End {
+   public:
+    End() = default;
+    ~End() {
+      if (!has_run_) promise_.set_value(false);
+    }
+    End(const End&) = delete;
+    End& operator=(const End&) = delete;
+
+    std::future<bool> future() { return promise_.get_future(); }
+    void set_run() {
+      has_run_ = true;
+      promise_.set_value(true);
+    }
+
+   private:
+    bool has_run_ = false;
+    std::promise<bool> promise_;
+  };
+
   void run() {
     job_();
     std::unique_lock lock(mutex_);
