@@ -64,25 +64,22 @@ TEST(LossyNetwork, TheRoundCompletesAndNothingIsCountedTwice) {
                               folder.path() / "held-out.csv", kSeed);
   federation.enrol(machine_name(kBoard));
   for (std::size_t i = 0; i < kProcesses; ++i) federation.enrol(name(i));
-  const auto credentials_of = [&](const std::string& device) {
-    return federation.directory() / "devices" / (device + ".cred");
-  };
   const auto samples_of = [&](std::size_t i) { return folder.path() / (name(i) + ".csv"); };
   for (std::size_t i = 0; i < kDevices; ++i) demo::write_csv(samples_of(i), digits.devices[i]);
-  LossyRelay relay(
-      static_cast<std::uint16_t>(demo::load_credentials(credentials_of(name(0))).gateway_port),
-      kBadNetwork, kSeed);
+  LossyRelay relay(static_cast<std::uint16_t>(
+                       demo::load_credentials(federation.credentials_of(name(0))).gateway_port),
+                   kBadNetwork, kSeed);
 
   federation.start_gateway();
   for (std::size_t i = 0; i < kProcesses; ++i) {
-    send_through(relay, credentials_of(name(i)));
+    send_through(relay, federation.credentials_of(name(i)));
     federation.start_device(
         name(i), samples_of(i), kSeed + static_cast<std::uint32_t>(i),
         {"--ack-timeout-ms", "1000", "--refresh-ms", "15000", "--answer-timeout-ms", "40000",
          "--backoff-first-ms", "50", "--backoff-longest-ms", "500"});
   }
   BoardDevice board(kBoard, folder.path(),
-                    {.credentials = credentials_of(machine_name(kBoard)),
+                    {.credentials = federation.credentials_of(machine_name(kBoard)),
                      .samples = samples_of(kProcesses),
                      .gateway_port = relay.port(),
                      .training_seed = kSeed});

@@ -68,9 +68,6 @@ class MixedFederation : public testing::Test {
   [[nodiscard]] std::filesystem::path samples_of(std::size_t i) const {
     return folder_.path() / (host_name(i) + ".csv");
   }
-  [[nodiscard]] std::filesystem::path credentials_of(const std::string& device) const {
-    return federation_->directory() / "devices" / (device + ".cred");
-  }
 
   void start_host_devices() {
     for (std::size_t i = 0; i < kHostDevices; ++i) {
@@ -82,7 +79,7 @@ class MixedFederation : public testing::Test {
   }
 
   [[nodiscard]] BoardDevice make_board(const std::string& board) const {
-    const auto file = credentials_of(machine_name(board));
+    const auto file = federation_->credentials_of(machine_name(board));
     return {board, folder_.path(),
             BoardProvision{.credentials = file,
                            .samples = samples_of(0),

@@ -35,7 +35,7 @@ GatewayRun::GatewayRun(const RunOptions& options)
   for (std::uint32_t i = 0; i < options.devices; ++i) {
     const std::string name = "device-" + std::to_string(i + 1);
     federation_->enrol(name);
-    credentials_.push_back(demo::load_credentials(directory() / "devices" / (name + ".cred")));
+    credentials_.push_back(demo::load_credentials(federation_->credentials_of(name)));
   }
   federation_->start_gateway();
 }

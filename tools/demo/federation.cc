@@ -140,20 +140,23 @@ void Federation::switch_to_manual_rounds() {
   if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 
+std::filesystem::path Federation::credentials_of(const std::string& device) const {
+  return directory_ / "devices" / (device + ".cred");
+}
+
 std::filesystem::path Federation::log_of(const std::string& device) const {
   return directory_ / "devices" / (device + ".log");
 }
 
 void Federation::start_device(const std::string& device, const std::filesystem::path& samples,
                               std::uint32_t training_seed, const process::Command& options) {
-  const std::string files = (directory_ / "devices" / device).string();
   process::Command command{programs_ / "skep-device",
                            "--credentials",
-                           files + ".cred",
+                           credentials_of(device),
                            "--samples",
                            samples,
                            "--flash",
-                           files + ".flash",
+                           directory_ / "devices" / (device + ".flash"),
                            "--training-seed",
                            std::to_string(training_seed)};
   command.insert(command.end(), options.begin(), options.end());

@@ -117,7 +117,7 @@ Gateway::Gateway(double clip_norm)
 
 wire::DeviceCredentials Gateway::enrol(const std::string& device) {
   federation_.enrol(device);
-  return demo::load_credentials(directory() / "devices" / (device + ".cred"));
+  return demo::load_credentials(federation_.credentials_of(device));
 }
 
 void Gateway::revoke(const std::string& device) {

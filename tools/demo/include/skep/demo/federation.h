@@ -67,6 +67,9 @@ class Federation {
 
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
 
+  /// The file that enrol() made for the device.
+  [[nodiscard]] std::filesystem::path credentials_of(const std::string& device) const;
+
   /// What the device printed, over all its starts.
   [[nodiscard]] std::filesystem::path log_of(const std::string& device) const;
 
