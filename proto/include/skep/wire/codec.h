@@ -90,7 +90,7 @@ inline constexpr std::size_t kMaxSignedRoundPlanBytes =
     3 + kMaxRoundPlanBytes + 2 + kSignatureBytes;
 inline constexpr std::size_t kMaxUpdateHeaderBytes = skep_UpdateHeader_size;
 inline constexpr std::size_t kMaxReceiptBytes = skep_Receipt_size;
-inline constexpr std::size_t kMaxManifestBytes = 512;
+inline constexpr std::size_t kMaxManifestBytes = 1280;
 inline constexpr std::size_t kMaxProblemBytes = skep_Problem_size;
 inline constexpr std::size_t kMaxDeviceCredentialsBytes = skep_DeviceCredentials_size;
 
