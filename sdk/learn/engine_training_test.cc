@@ -123,10 +123,10 @@ void compare_layer(const Mlp<double>::Layer& before, const Mlp<double>::Layer& a
 
 Mlp<double> network_of(const ModelSpec& spec, const std::vector<std::uint8_t>& blob) {
   Mlp<double> mlp;
-  for (const LayerWeightsLayout& layer : DenseLayers(spec)) {
+  for (const FusedLayer& layer : ParameterLayers(spec)) {
     const std::uint32_t next = layer.layer_index + 1;
     const bool rectified = next < spec.layer_count && spec.layers[next].kind == LayerKind::kRelu;
-    mlp.add_layer(layer.inputs, layer.outputs, rectified);
+    mlp.add_layer(layer.input.channels, layer.output.channels, rectified);
   }
   learn_testing::load_weights_blob(mlp, blob);
   return mlp;
@@ -134,7 +134,7 @@ Mlp<double> network_of(const ModelSpec& spec, const std::vector<std::uint8_t>& b
 
 Vector weight_units(const ModelSpec& spec, const std::vector<std::uint8_t>& blob) {
   Vector units;
-  for (const LayerWeightsLayout& layer : DenseLayers(spec)) {
+  for (const FusedLayer& layer : ParameterLayers(spec)) {
     const auto exponent = static_cast<std::int16_t>(blob[layer.exponent_offset] |
                                                     blob[layer.exponent_offset + 1] << 8);
     units.push_back(std::ldexp(1, exponent));
@@ -219,12 +219,10 @@ TEST(TrainStep, ReportsTheLossBeforeTheStepAndLearns) {
   TestEngine engine(mlp_spec({6, 8, 3}, -15), Purpose::kTraining);
   ASSERT_EQ(engine->initialize(3), Status::kOk);
   const std::vector<std::int16_t> features{30000, -20000, 10000, 0, 5000, -1};
-  ASSERT_TRUE(engine->forward(features).ok());
-  const std::uint32_t before = *engine->loss_q16(2);
+  const std::uint32_t before = *engine->evaluate(features, 2);
   EXPECT_EQ(*engine->train_step(features, 2, {1, 5}), before);
   for (int i = 0; i < 200; ++i) ASSERT_TRUE(engine->train_step(features, 2, {1, 5}).ok());
-  ASSERT_TRUE(engine->forward(features).ok());
-  EXPECT_LT(*engine->loss_q16(2), before / 10);
+  EXPECT_LT(*engine->evaluate(features, 2), before / 10);
   EXPECT_EQ(*engine->predicted_class(), 2);
 }
 

@@ -52,7 +52,7 @@ TEST(Initialize, LeavesTwoBitsOfHeadroom) {
   TestEngine engine(kDigits, Purpose::kInference);
   ASSERT_EQ(engine->initialize(4), Status::kOk);
   const Blob blob = engine.blob();
-  for (const LayerWeightsLayout& layer : DenseLayers(kDigits)) {
+  for (const FusedLayer& layer : ParameterLayers(kDigits)) {
     int largest = 0;
     for (std::uint32_t i = 0; i < layer.weight_count; ++i) {
       const std::uint32_t at = layer.weights_offset + 2 * i;
@@ -89,7 +89,7 @@ TEST(WeightsBlob, BytesAreThoseOfTheReference) {
 RC_GTEST_PROP(WeightsBlob, RoundTripsForAnyValues, ()) {
   TestEngine engine(kDigits, Purpose::kTraining);
   auto blob = *rc::gen::container<Blob>(4908, rc::gen::arbitrary<std::uint8_t>());
-  for (const LayerWeightsLayout& layer : DenseLayers(kDigits)) {
+  for (const FusedLayer& layer : ParameterLayers(kDigits)) {
     const int exponent = *rc::gen::inRange(kMinWeightExponent, kMaxWeightExponent + 1);
     blob[layer.exponent_offset] = static_cast<std::uint8_t>(exponent);
     blob[layer.exponent_offset + 1] = static_cast<std::uint8_t>(exponent >> 8);
@@ -110,7 +110,7 @@ TEST(WeightsBlob, MalformedOnesChangeNothing) {
     EXPECT_EQ(delta, std::vector<std::int16_t>(delta.size(), 77));
   };
   for (const std::size_t size : {0U, 1U, 2U, 4907U, 4909U, 9816U}) expect_refused(Blob(size));
-  for (const LayerWeightsLayout& layer : DenseLayers(kDigits)) {
+  for (const FusedLayer& layer : ParameterLayers(kDigits)) {
     for (const int exponent : {-32768, -31, 1, 15, 32767}) {
       Blob blob = before;
       blob[layer.exponent_offset] = static_cast<std::uint8_t>(exponent);

@@ -48,6 +48,14 @@ constexpr std::int32_t scale_within(std::int32_t value, int shift, std::int32_t 
   return value == 0 ? 0 : value * (std::int32_t{1} << shift);
 }
 
+/// The least n with 2^n ≥ value. value ≥ 1.
+constexpr int ceil_log2(std::uint32_t value) { return std::bit_width(value - 1); }
+
+/// floor(value * factor / 2^15) for 0 ≤ factor ≤ 2^15, without overflow for any value.
+constexpr std::int64_t scale_q15(std::int64_t value, std::int32_t factor) {
+  return (value >> 15) * factor + (((value & 0x7FFF) * factor) >> 15);
+}
+
 /// The nearest value that a T has.
 template <typename T, typename Wide>
 constexpr T saturate(Wide value) {

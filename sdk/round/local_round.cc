@@ -38,15 +38,15 @@ Result<LocalRound::Layout> LocalRound::lay_out(const ModelSpec& spec, std::uint3
   }
   SKEP_ASSIGN_OR_RETURN(const learn::MemoryPlan plan, learn::plan_memory(spec));
   Layout layout;
-  layout.dimension = plan.parameter_count;
-  layout.options = {.keep_count = compress::keep_count_for(plan.parameter_count, keep_permille),
+  layout.dimension = plan.trainable_count;
+  layout.options = {.keep_count = compress::keep_count_for(plan.trainable_count, keep_permille),
                     .value_bits = static_cast<std::uint8_t>(value_bits)};
   const std::uint32_t compressed_bytes =
-      compress::max_compressed_bytes(plan.parameter_count, layout.options);
+      compress::max_compressed_bytes(plan.trainable_count, layout.options);
   layout.residual = align8(plan.training_bytes);
-  layout.features = align8(layout.residual + 2U * plan.parameter_count);
+  layout.features = align8(layout.residual + 2U * plan.trainable_count);
   layout.delta = align8(layout.features + 2U * spec.inputs);
-  layout.sealed = align8(layout.delta + 2U * plan.parameter_count);
+  layout.sealed = align8(layout.delta + 2U * plan.trainable_count);
   layout.size_bytes = layout.sealed + seal::sealed_bytes_bound(compressed_bytes);
   return layout;
 }
@@ -134,8 +134,9 @@ Status LocalRound::evaluate(std::uint16_t samples) {
   for (std::uint16_t i = 0; i < samples && position_ < sample_count_; ++i, ++position_) {
     std::uint16_t label = 0;
     SKEP_TRY(read_sample(position_, label));
-    SKEP_TRY(engine_->forward(region<std::int16_t>(layout_.features, task_->spec.inputs)).status());
-    SKEP_ASSIGN_OR_RETURN(const std::uint32_t loss_q16, engine_->loss_q16(label));
+    SKEP_ASSIGN_OR_RETURN(
+        const std::uint32_t loss_q16,
+        engine_->evaluate(region<std::int16_t>(layout_.features, task_->spec.inputs), label));
     loss_sum_ += loss_q16;
   }
   if (position_ == sample_count_) {

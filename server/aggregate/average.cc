@@ -7,7 +7,7 @@
 
 #include "skep/flow.h"
 #include "skep/learn/memory_plan.h"
-#include "skep/learn/weights.h"
+#include "skep/learn/layers.h"
 
 namespace skep::aggregate {
 namespace {

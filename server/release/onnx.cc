@@ -8,7 +8,7 @@
 #include <cmath>
 #include <string>
 
-#include "skep/learn/weights.h"
+#include "skep/learn/layers.h"
 
 namespace skep::release {
 namespace {

@@ -4,7 +4,7 @@
 #include "commands.h"
 #include "federation_directory.h"
 #include "skep/learn/memory_plan.h"
-#include "skep/learn/weights.h"
+#include "skep/learn/layers.h"
 #include "skep/release/export.h"
 #include "skep/release/package.h"
 #include "spec_text.h"

@@ -55,8 +55,8 @@ enum class Loss : std::uint8_t {
 
 /// Of a convolution or a pool: which inputs one output sees.
 struct Window {
-  std::uint8_t height = 0;  ///< Of the kernel, 1 … 255.
-  std::uint8_t width = 0;   ///< Of the kernel, 1 … 255.
+  std::uint8_t height = 0;         ///< Of the kernel, 1 … 255.
+  std::uint8_t width = 0;          ///< Of the kernel, 1 … 255.
   std::uint8_t stride_height = 0;  ///< 1 … 255.
   std::uint8_t stride_width = 0;   ///< 1 … 255.
   std::uint8_t pad_top = 0;        ///< Rows of zeros, less than the kernel's; convolutions only.
@@ -80,12 +80,11 @@ struct LayerSpec {
 };
 
 [[nodiscard]] constexpr bool is_activation(LayerKind kind) {
-  return kind == LayerKind::kRelu || kind == LayerKind::kLeakyRelu ||
-         kind == LayerKind::kSigmoid || kind == LayerKind::kTanh;
+  return kind == LayerKind::kRelu || kind == LayerKind::kLeakyRelu || kind == LayerKind::kSigmoid ||
+         kind == LayerKind::kTanh;
 }
 [[nodiscard]] constexpr bool has_parameters(LayerKind kind) {
-  return kind == LayerKind::kDense || kind == LayerKind::kConv ||
-         kind == LayerKind::kDepthwiseConv;
+  return kind == LayerKind::kDense || kind == LayerKind::kConv || kind == LayerKind::kDepthwiseConv;
 }
 [[nodiscard]] constexpr bool has_window(LayerKind kind) {
   return kind == LayerKind::kConv || kind == LayerKind::kDepthwiseConv ||
@@ -139,8 +138,7 @@ constexpr Status check_window(const LayerSpec& layer) {
     return window == Window{} ? Status::kOk : Status::kInvalidArgument;
   }
   const bool is_pool = !has_parameters(layer.kind);
-  const bool padded =
-      window.pad_top + window.pad_bottom + window.pad_left + window.pad_right != 0;
+  const bool padded = window.pad_top + window.pad_bottom + window.pad_left + window.pad_right != 0;
   const bool valid = window.height >= 1 && window.width >= 1 && window.stride_height >= 1 &&
                      window.stride_width >= 1 && window.pad_top < window.height &&
                      window.pad_bottom < window.height && window.pad_left < window.width &&

@@ -151,7 +151,8 @@ class Engine {
   Purpose purpose_;
   Optimizer optimizer_;
   std::uint16_t output_count_;
-  std::uint16_t layer_count_;  // fused
+  std::uint16_t layer_count_;    // fused
+  std::uint16_t first_trained_;  // fused index of the first trainable layer
   std::byte* memory_;
   internal::Workspace at_;
 };

@@ -40,14 +40,14 @@ struct FusedLayer {
   std::uint32_t biases_offset = 0;    ///< Of the first bias, int32 each.
   std::uint32_t end_offset = 0;       ///< One past the layer's last byte.
 
-  std::uint32_t first_weight = 0;  ///< Number of weights in the layers before.
-  std::uint32_t first_bias = 0;    ///< Number of biases in the layers before.
+  std::uint32_t first_weight = 0;            ///< Number of weights in the layers before.
+  std::uint32_t first_bias = 0;              ///< Number of biases in the layers before.
   std::uint32_t first_trainable_weight = 0;  ///< Those of them that are not frozen.
   std::uint32_t first_trainable_bias = 0;    ///< Those of them that are not frozen.
   std::uint32_t first_trained_output = 0;    ///< Outputs of the layers before, from the first
                                              ///< trainable one on.
-  std::uint32_t fused_index = 0;      ///< Number of fused layers before.
-  std::uint32_t parameter_index = 0;  ///< Number of layers with parameters before.
+  std::uint32_t fused_index = 0;             ///< Number of fused layers before.
+  std::uint32_t parameter_index = 0;         ///< Number of layers with parameters before.
 
   /// Trainable layers only: index of the first weight in a Delta, which has no place for frozen
   /// parameters; the first bias is weight_count later.
@@ -137,8 +137,7 @@ class LayerRange {
       layer_.window = spec.window;
       layer_.output = shape.ok() ? *shape : Shape{};
       output_count_ = static_cast<std::uint32_t>(layer_.output.size());
-      layer_.trainable =
-          has_parameters(spec.kind) && layer_.layer_index >= spec_->frozen_layers;
+      layer_.trainable = has_parameters(spec.kind) && layer_.layer_index >= spec_->frozen_layers;
       count_parameters();
     }
 

@@ -36,8 +36,8 @@ struct MemoryPlan {
   std::uint32_t weights_blob_bytes = 0;  ///< Of the canonical blob (docs/reference/weights.md).
   std::uint32_t inference_bytes = 0;     ///< Memory of an Engine for kInference, to the byte.
   std::uint32_t training_bytes = 0;      ///< Memory of an Engine for kTraining, to the byte.
-  std::uint64_t forward_macs = 0;   ///< Multiplications and additions to infer one sample.
-  std::uint64_t training_macs = 0;  ///< … to train on one: forward, gradients, backward.
+  std::uint64_t forward_macs = 0;        ///< Multiplications and additions to infer one sample.
+  std::uint64_t training_macs = 0;       ///< … to train on one: forward, gradients, backward.
 
   friend bool operator==(const MemoryPlan&, const MemoryPlan&) = default;
 };
@@ -73,9 +73,11 @@ struct Workspace {
   std::uint32_t anchors = 0;           // int16; trainable layers, with FedProx
   std::uint32_t weight_exponents = 0;  // int16, one a layer with parameters
   std::uint32_t input_exponents = 0;   // int16, one a fused layer; training only
-  std::uint32_t activations = 0;       // int16; training keeps what the backward pass reads
-  std::uint32_t deltas = 0;            // int16, the widest trained layer; training only
-  std::uint32_t features = 0;          // int16, the normalised sample, where it is trained on
+  std::uint32_t activations = 0;       // int16; of one layer after the other
+  std::uint32_t trained_activations = 0;  // int16; training keeps those from the first trainable
+                                          // layer on
+  std::uint32_t deltas = 0;               // int16, the widest trained layer; training only
+  std::uint32_t features = 0;             // int16, the normalised sample, where it is trained on
   std::uint32_t size_bytes = 0;
 };
 
@@ -86,15 +88,21 @@ constexpr std::uint32_t align(std::uint32_t offset, std::uint32_t alignment) {
   return (offset + alignment - 1) / alignment * alignment;
 }
 
+constexpr bool is_convolution(LayerKind kind) {
+  return kind == LayerKind::kConv || kind == LayerKind::kDepthwiseConv;
+}
+
 /// Where a convolution's arrays lie in the scratch, in bytes: first the sums of all channels at
-/// one position or of one weight, int64; then the int32 that become the layer's outputs or its
-/// input's gradient; then, int16, what is gathered for the kernels.
+/// one position or of one weight, int64; then the biases in the unit of the stage, int32, and the
+/// int32 that become the layer's outputs or its input's gradient; then, int16, what is gathered
+/// for the kernels. A depthwise convolution gathers nothing.
 struct ConvScratch {
+  std::uint32_t biases = 0;
   std::uint32_t staged = 0;
-  std::uint32_t patch = 0;         // forward: the inputs that one output sees, [fan_in]
-  std::uint32_t column = 0;        // weight gradient: the inputs that meet one weight, [positions]
-  std::uint32_t planes = 0;        // weight gradient: the deltas, [channels][positions]
-  std::uint32_t kernel = 0;        // input gradient: one input channel's weights, [taps][channels]
+  std::uint32_t patch = 0;   // forward: the inputs that one output sees, [fan_in]
+  std::uint32_t column = 0;  // weight gradient: the inputs that meet one weight, [positions]
+  std::uint32_t planes = 0;  // weight gradient: the deltas, [channels][positions]
+  std::uint32_t kernel = 0;  // input gradient: one input channel's weights, [taps][channels]
   std::uint32_t forward_bytes = 0;
   std::uint32_t backward_bytes = 0;
 };
@@ -105,28 +113,34 @@ constexpr ConvScratch lay_out_conv(const FusedLayer& layer, bool propagates) {
   const std::uint32_t inputs = propagates ? static_cast<std::uint32_t>(layer.input.size()) : 0;
   const std::uint32_t positions = layer.output.positions();
   ConvScratch at;
-  at.staged = 8U * layer.output.channels;
+  at.biases = 8U * layer.output.channels;
+  at.staged = at.biases + 4U * layer.output.channels;
   at.patch = at.staged + 4 * outputs;
-  at.forward_bytes = at.patch + 2 * layer.fan_in;
   at.column = at.staged + 4 * inputs;
+  if (layer.kind == LayerKind::kDepthwiseConv) {
+    at.forward_bytes = at.patch;
+    at.backward_bytes = at.column;
+    return at;
+  }
+  at.forward_bytes = at.patch + 2 * layer.fan_in;
   at.planes = at.column + 2 * positions;
   at.kernel = at.column;
   const std::uint32_t kernel_end =
-      at.kernel + (propagates ? 2 * layer.window.height * layer.window.width * layer.output.channels
-                              : 0);
+      at.kernel +
+      (propagates ? 2 * layer.window.height * layer.window.width * layer.output.channels : 0);
   at.backward_bytes = std::max(at.planes + 2 * outputs, kernel_end);
   return at;
 }
 
 constexpr std::uint32_t forward_scratch_bytes(const FusedLayer& layer) {
   const auto outputs = static_cast<std::uint32_t>(layer.output.size());
-  if (layer.kind == LayerKind::kConv) return lay_out_conv(layer, false).forward_bytes;
+  if (is_convolution(layer.kind)) return lay_out_conv(layer, false).forward_bytes;
   return layer.kind == LayerKind::kDense ? 8 * outputs : 4 * outputs;
 }
 
 /// `propagates`: the gradient of the layer's input is wanted, too.
 constexpr std::uint32_t backward_scratch_bytes(const FusedLayer& layer, bool propagates) {
-  if (layer.kind == LayerKind::kConv) return lay_out_conv(layer, propagates).backward_bytes;
+  if (is_convolution(layer.kind)) return lay_out_conv(layer, propagates).backward_bytes;
   if (!propagates) return 0;
   const auto inputs = static_cast<std::uint32_t>(layer.input.size());
   return layer.kind == LayerKind::kDense ? 8 * inputs : 4 * inputs;
@@ -135,19 +149,19 @@ constexpr std::uint32_t backward_scratch_bytes(const FusedLayer& layer, bool pro
 /// What the layers of a validated spec add up to.
 struct Totals {
   std::uint32_t layer_count = 0;            // fused
+  std::uint32_t first_trained = 0;          // fused index of the first trainable layer
   std::uint32_t parameter_layer_count = 0;  // those with parameters
   std::uint32_t weight_count = 0;
   std::uint32_t bias_count = 0;
   std::uint32_t trainable_weight_count = 0;
   std::uint32_t trainable_bias_count = 0;
   std::uint32_t blob_bytes = 0;
-  std::uint32_t widest = 0;          // most outputs of a layer
-  std::uint32_t widest_frozen = 0;   // … of those before the first trainable one
-  std::uint32_t widest_trained = 0;  // … of the first trainable one and those after it
+  std::uint32_t widest = 0;           // most outputs of a layer
+  std::uint32_t widest_frozen = 0;    // … of those before the first trainable one
+  std::uint32_t widest_trained = 0;   // … of the first trainable one and those after it
   std::uint32_t trained_outputs = 0;  // outputs of the latter, added up
   std::uint32_t forward_scratch_bytes = 0;
   std::uint32_t backward_scratch_bytes = 0;
-  bool trains_on_sample = false;  // the first trainable layer's input is the sample
   std::uint64_t forward_macs = 0;
   std::uint64_t training_macs = 0;
 };
@@ -180,7 +194,7 @@ constexpr Totals count(const ModelSpec& spec) {
     totals.training_macs += layer.macs();
     if (trained || layer.trainable) {
       count_trained(layer, trained, totals);
-      totals.trains_on_sample |= !trained && totals.layer_count == 0;
+      if (!trained) totals.first_trained = totals.layer_count;
       trained = true;
     } else {
       totals.widest_frozen = totals.widest;
@@ -213,10 +227,10 @@ constexpr Workspace lay_out(const ModelSpec& spec, Purpose purpose, const Optimi
   at.weight_exponents = at.anchors + (proximal ? 2 * totals.trainable_weight_count : 0);
   at.input_exponents = at.weight_exponents + 2 * totals.parameter_layer_count;
   at.activations = at.input_exponents + (training ? 2 * totals.layer_count : 0);
-  at.deltas = at.activations +
-              2 * (training ? totals.widest_frozen + totals.trained_outputs : totals.widest);
+  at.trained_activations = at.activations + 2 * (training ? totals.widest_frozen : totals.widest);
+  at.deltas = at.trained_activations + (training ? 2 * totals.trained_outputs : 0);
   at.features = at.deltas + (training ? 2 * totals.widest_trained : 0);
-  at.size_bytes = at.features + (training && totals.trains_on_sample ? 2U * spec.inputs : 0);
+  at.size_bytes = at.features + (training && totals.first_trained == 0 ? 2U * spec.inputs : 0);
   return at;
 }
 
