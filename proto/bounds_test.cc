@@ -176,7 +176,14 @@ TEST(Bounds, ModelSpecInAManifest) {
   expect_outcomes<M>(
       testing_messages::model_manifest(), skep_ModelManifest_fields, decode_model_manifest,
       {
-          {"version 2", Status::kUnsupportedVersion, [](M& m) { m.spec.version = 2; }},
+          {"version 3", Status::kUnsupportedVersion, [](M& m) { m.spec.version = 3; }},
+          {"version 2 of what version 1 can say", kBad,
+           [](M& m) {
+             m.spec.version = 2;
+             m.spec.input_height = m.spec.input_width = 1;
+           }},
+          {"version 1 with a shape", kBad, [](M& m) { m.spec.input_height = 1; }},
+          {"version 1 with frozen layers", kBad, [](M& m) { m.spec.frozen_layers = 1; }},
           {"no input", kBad, [](M& m) { m.spec.inputs = 0; }},
           {"most inputs", kOk, [](M& m) { m.spec.inputs = kMaxLayerWidth; }},
           {"more inputs", Status::kTooLarge, [](M& m) { m.spec.inputs = kMaxLayerWidth + 1; }},
@@ -187,7 +194,8 @@ TEST(Bounds, ModelSpecInAManifest) {
           {"exponent 16", kBad, [](M& m) { m.spec.input_exponent = 16; }},
           {"exponent 256", kBad, [](M& m) { m.spec.input_exponent = 256; }},
           {"no loss", kBad, [](M& m) { set_number(m.spec.loss, 0); }},
-          {"unknown loss", kNotDone, [](M& m) { set_number(m.spec.loss, 2); }},
+          {"unknown loss", kNotDone, [](M& m) { set_number(m.spec.loss, 4); }},
+          {"loss of version 2", kNotDone, [](M& m) { set_number(m.spec.loss, 2); }},
           {"no layer", kBad, [](M& m) { m.spec.layers_count = 0; }},
           {"most layers", kOk,
            [](M& m) {
@@ -195,34 +203,89 @@ TEST(Bounds, ModelSpecInAManifest) {
              m.spec.layers_count = kMaxLayers;
            }},
           {"no kind", kBad, [](M& m) { set_number(m.spec.layers[2].kind, 0); }},
-          {"unknown kind", kNotDone, [](M& m) { set_number(m.spec.layers[2].kind, 3); }},
+          {"unknown kind", kNotDone, [](M& m) { set_number(m.spec.layers[2].kind, 12); }},
+          {"kind of version 2", kNotDone,
+           [](M& m) { m.spec.layers[1].kind = skep_LayerKind_LAYER_KIND_TANH; }},
           {"no output", kBad, [](M& m) { m.spec.layers[2].outputs = 0; }},
           {"most outputs", kOk, [](M& m) { m.spec.layers[2].outputs = kMaxLayerWidth; }},
           {"more outputs", Status::kTooLarge,
            [](M& m) { m.spec.layers[2].outputs = kMaxLayerWidth + 1; }},
           {"ReLU that widens", kBad, [](M& m) { m.spec.layers[1].outputs = 33; }},
+          {"dense layer with a window", kBad, [](M& m) { m.spec.layers[0].kernel_width = 1; }},
+          {"ReLU with a slope", kBad, [](M& m) { m.spec.layers[1].negative_slope_q15 = 1; }},
+      });
+}
+
+// 12 x 10 x 3, a padded convolution, leaky ReLU, a pool, flatten, dense: every field is in use.
+ModelManifest manifest_of_convolutions() {
+  ModelSpec spec;
+  spec.inputs = 360;
+  spec.input_height = 12;
+  spec.input_width = 10;
+  spec.input_exponent = -8;
+  spec.frozen_layers = 1;
+  spec.layer_count = 5;
+  spec.layers[0] = {LayerKind::kConv, 6, {3, 3, 2, 1, 1, 0, 1, 1}};
+  spec.layers[1] = {.kind = LayerKind::kLeakyRelu, .outputs = 6, .negative_slope_q15 = 328};
+  spec.layers[2] = {LayerKind::kMaxPool, 6, {2, 2, 2, 2}};
+  spec.layers[3] = {LayerKind::kFlatten, 90};
+  spec.layers[4] = {LayerKind::kDense, 4};
+  ModelManifest manifest = testing_messages::model_manifest();
+  manifest.spec = from_model_spec(spec);
+  return manifest;
+}
+
+TEST(Bounds, ModelSpecOfVersion2) {
+  using M = ModelManifest;
+  ASSERT_EQ(manifest_of_convolutions().spec.version, 2U);
+  expect_outcomes<M>(
+      manifest_of_convolutions(), skep_ModelManifest_fields, decode_model_manifest,
+      {
+          {"no height", kBad, [](M& m) { m.spec.input_height = 0; }},
+          {"height that does not divide", kBad, [](M& m) { m.spec.input_height = 11; }},
+          {"other height", kBad, [](M& m) { m.spec.input_height = 6; }},
+          {"all layers frozen", kOk, [](M& m) { m.spec.frozen_layers = 5; }},
+          {"more layers frozen than there are", kBad, [](M& m) { m.spec.frozen_layers = 6; }},
+          {"binary cross-entropy", kOk,
+           [](M& m) { m.spec.loss = skep_Loss_LOSS_BINARY_CROSS_ENTROPY; }},
+          {"unknown loss", kNotDone, [](M& m) { set_number(m.spec.loss, 4); }},
+          {"no kernel", kBad, [](M& m) { m.spec.layers[0].kernel_height = 0; }},
+          {"no stride", kBad, [](M& m) { m.spec.layers[0].stride_width = 0; }},
+          {"padding like the kernel", kBad, [](M& m) { m.spec.layers[0].pad_top = 3; }},
+          {"kernel larger than the input", kBad, [](M& m) { m.spec.layers[0].kernel_width = 13; }},
+          {"padded pool", kBad, [](M& m) { m.spec.layers[2].pad_left = 1; }},
+          {"pool that adds a channel", kBad, [](M& m) { m.spec.layers[2].outputs = 7; }},
+          {"slope 0", kBad, [](M& m) { m.spec.layers[1].negative_slope_q15 = 0; }},
+          {"slope 1", kBad, [](M& m) { m.spec.layers[1].negative_slope_q15 = 32768; }},
+          {"flatten of another size", kBad, [](M& m) { m.spec.layers[3].outputs = 91; }},
+          {"dense layer on a shape", kBad,
+           [](M& m) {
+             m.spec.layers[3] = m.spec.layers[4];
+             m.spec.layers_count = 4;
+           }},
+          {"flatten with a window", kBad, [](M& m) { m.spec.layers[3].kernel_width = 1; }},
       });
 }
 
 TEST(Bounds, MoreLayersThanTheWireAllows) {
   Buffer bytes = testing_messages::encoded(testing_messages::model_manifest());
   skep_ModelSpec spec = testing_messages::model_manifest().spec;
-  spec.layers_count = 16;
+  spec.layers_count = 24;
   for (skep_LayerSpec& layer : spec.layers) layer = spec.layers[0];
   Buffer inner = written_by_nanopb(skep_ModelSpec_fields, &spec);
   const Buffer extra_layer = {0x2a, 0x04, 0x08, 0x01, 0x10, 0x20};
   inner.insert(inner.end(), extra_layer.begin(), extra_layer.end());
-  ASSERT_LT(inner.size(), 128U);
+  ASSERT_TRUE(inner.size() >= 128 && inner.size() < 256) << "a varint of two bytes";
 
-  Buffer with_17_layers;
+  Buffer with_25_layers;
   for (Buffer field : testing_messages::fields_of(bytes)) {
     if (field[0] == 0x3a) {  // spec
-      field = {0x3a, static_cast<std::uint8_t>(inner.size())};
+      field = {0x3a, static_cast<std::uint8_t>(inner.size()), 0x01};
       field.insert(field.end(), inner.begin(), inner.end());
     }
-    with_17_layers.insert(with_17_layers.end(), field.begin(), field.end());
+    with_25_layers.insert(with_25_layers.end(), field.begin(), field.end());
   }
-  EXPECT_EQ(decode_model_manifest(with_17_layers).status(), Status::kMalformed);
+  EXPECT_EQ(decode_model_manifest(with_25_layers).status(), Status::kMalformed);
 }
 
 TEST(Bounds, Problem) {

@@ -52,28 +52,23 @@ Result<LayerSpec> to_layer(const skep_LayerSpec& layer) {
                    .negative_slope_q15 = layer.negative_slope_q15};
 }
 
-/// Whether version 1 has words for it.
-bool fits_version1(const skep_ModelSpec& spec) {
-  if (spec.input_height != 1 || spec.input_width != 1 || spec.frozen_layers != 0 ||
-      number_of(spec.loss) > kLastLossOfVersion1) {
-    return false;
-  }
+/// Whether version 1 has words for the layers and the loss.
+bool has_only_known_to_version1(const skep_ModelSpec& spec) {
   for (pb_size_t i = 0; i < spec.layers_count; ++i) {
     if (number_of(spec.layers[i].kind) > kLastKindOfVersion1) return false;
   }
-  return true;
+  return number_of(spec.loss) <= kLastLossOfVersion1;
 }
 
-/// The fields of the sample and the loss; in version 1 the sample is a plain vector.
+/// Version 1 has no shape and freezes nothing; version 2 is for what version 1 cannot say.
 Status check_version(const skep_ModelSpec& spec) {
+  const bool known = has_only_known_to_version1(spec);
   if (spec.version == 1) {
     SKEP_TRY(require(spec.input_height == 0 && spec.input_width == 0 && spec.frozen_layers == 0));
-    skep_ModelSpec plain = spec;
-    plain.input_height = plain.input_width = 1;
-    return fits_version1(plain) ? Status::kOk : Status::kUnsupported;
+    return known ? Status::kOk : Status::kUnsupported;
   }
-  if (spec.version != 2) return Status::kUnsupportedVersion;
-  return require(spec.input_height >= 1 && spec.input_width >= 1 && !fits_version1(spec));
+  const bool plain = spec.input_height == 1 && spec.input_width == 1 && spec.frozen_layers == 0;
+  return require(spec.input_height >= 1 && spec.input_width >= 1 && !(known && plain));
 }
 
 /// Whether the layers follow from one another; kTooLarge if one is too large for this build.
@@ -141,7 +136,7 @@ skep_ModelSpec from_model_spec(const ModelSpec& spec) {
     out.pad_right = layer.window.pad_right;
     out.negative_slope_q15 = layer.negative_slope_q15;
   }
-  if (fits_version1(result)) {
+  if (check_version(result) != Status::kOk) {
     result.version = 1;
     result.input_height = result.input_width = 0;
   }

@@ -162,28 +162,66 @@ RC_GTEST_PROP(Property, ModelPackageIsReadBack, ()) {
   RC_ASSERT(equal(Bytes(bytes).subspan(head->weights_offset, head->weights_bytes), weights));
 }
 
+Window any_window(const Shape& input, bool padded) {
+  const auto up_to = [](std::uint32_t high) {
+    return static_cast<std::uint8_t>(any(1, std::min<std::uint32_t>(high, 255)));
+  };
+  Window window{.height = up_to(input.height),
+                .width = up_to(input.width),
+                .stride_height = up_to(255),
+                .stride_width = up_to(255)};
+  if (padded) {
+    window.pad_top = static_cast<std::uint8_t>(any(0, window.height - 1U));
+    window.pad_bottom = static_cast<std::uint8_t>(any(0, window.height - 1U));
+    window.pad_left = static_cast<std::uint8_t>(any(0, window.width - 1U));
+    window.pad_right = static_cast<std::uint8_t>(any(0, window.width - 1U));
+  }
+  return window;
+}
+
+// A layer that `input` can go into.
+LayerSpec any_layer(const Shape& input) {
+  const auto first = input.positions() == 1 ? LayerKind::kDense : LayerKind::kRelu;
+  LayerSpec layer{static_cast<LayerKind>(any(static_cast<std::uint32_t>(first),
+                                             static_cast<std::uint32_t>(LayerKind::kTanh))),
+                  input.channels};
+  if (layer.kind == LayerKind::kDense || layer.kind == LayerKind::kConv) {
+    layer.outputs = static_cast<std::uint16_t>(any(1, 20));
+  }
+  if (layer.kind == LayerKind::kFlatten) layer.outputs = static_cast<std::uint16_t>(input.size());
+  if (has_window(layer.kind)) layer.window = any_window(input, has_parameters(layer.kind));
+  if (layer.kind == LayerKind::kLeakyRelu) {
+    layer.negative_slope_q15 = static_cast<std::uint16_t>(any(1, 32767));
+  }
+  return layer;
+}
+
 RC_GTEST_PROP(Property, ModelSpecIsReadBack, ()) {
   ModelSpec spec;
-  spec.inputs = static_cast<std::uint16_t>(any(1, kMaxLayerWidth));
+  spec.input_height = static_cast<std::uint16_t>(any(1, 20));
+  spec.input_width = static_cast<std::uint16_t>(any(1, 20));
+  spec.inputs = static_cast<std::uint16_t>(spec.input_height * spec.input_width * any(1, 8));
   spec.input_exponent = static_cast<std::int8_t>(*rc::gen::inRange(-30, 16));
+  spec.loss = static_cast<Loss>(any(1, 3));
   const std::uint32_t layers = any(1, kMaxLayers);
+  Shape shape = spec.input_shape();
   for (std::uint32_t i = 0; i < layers; ++i) {
-    const bool relu = *rc::gen::arbitrary<bool>();
-    const std::uint32_t width = relu ? spec.outputs() : any(1, kMaxLayerWidth);
-    spec.layers[i] = {relu ? LayerKind::kRelu : LayerKind::kDense,
-                      static_cast<std::uint16_t>(width)};
-    ++spec.layer_count;
+    const LayerSpec layer = any_layer(shape);
+    const Result<Shape> next = output_shape(layer, shape);
+    if (next.status() == Status::kTooLarge) break;
+    RC_ASSERT(next.ok());
+    shape = *next;
+    spec.layers[spec.layer_count++] = layer;
   }
+  RC_PRE(spec.layer_count > 0);
+  spec.frozen_layers = static_cast<std::uint8_t>(any(0, spec.layer_count));
   ModelManifest manifest = testing_messages::model_manifest();
   manifest.spec = from_model_spec(spec);
   const Result<ModelManifest> read = decode_model_manifest(encoded(manifest));
   RC_ASSERT(read.ok());
   const Result<ModelSpec> back = to_model_spec(read->spec);
   RC_ASSERT(back.ok());
-  RC_ASSERT(back->inputs == spec.inputs);
-  RC_ASSERT(back->input_exponent == spec.input_exponent);
-  RC_ASSERT(back->layer_count == spec.layer_count);
-  RC_ASSERT(back->layers == spec.layers);
+  RC_ASSERT(*back == spec);
 }
 
 RC_GTEST_PROP(Property, ProblemOfAnyTextIsReadBack, (const std::string& text)) {

@@ -180,6 +180,26 @@ TEST(WireVectors, ModelSpecOfTheManifest) {
   EXPECT_EQ(spec->layers[2], (LayerSpec{LayerKind::kDense, 10}));
 }
 
+TEST(WireVectors, ModelSpecOfVersion2) {
+  const Buffer bytes = read_vector("model_manifest_v1_spec_v2");
+  const Result<ModelManifest> manifest = decode_model_manifest(bytes);
+  ASSERT_TRUE(manifest.ok()) << to_string(manifest.status());
+  ModelSpec expected;
+  expected.inputs = 360;
+  expected.input_height = 12;
+  expected.input_width = 10;
+  expected.input_exponent = -8;
+  expected.loss = Loss::kBinaryCrossEntropy;
+  expected.frozen_layers = 2;
+  expected.layer_count = 4;
+  expected.layers[0] = {LayerKind::kConv, 6, {3, 4, 2, 1, 1, 2, 3, 1}};
+  expected.layers[1] = {.kind = LayerKind::kLeakyRelu, .outputs = 6, .negative_slope_q15 = 328};
+  expected.layers[2] = {LayerKind::kGlobalAveragePool, 6};
+  expected.layers[3] = {LayerKind::kDense, 5};
+  EXPECT_EQ(*to_model_spec(manifest->spec), expected);
+  EXPECT_EQ(encoded(*manifest), bytes);
+}
+
 TEST(WireVectors, ModelPackage) {
   const Buffer bytes = read_vector("model_package_v1");
   const Result<PackageHead> head = read_model_package(SpanSource(bytes));

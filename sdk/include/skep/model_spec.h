@@ -161,7 +161,8 @@ constexpr Shape windowed_shape(const Window& window, const Shape& input) {
           input.channels};
 }
 
-/// The shape that the kind gives, before it is compared with what the spec says.
+/// The shape that a known kind with a valid window gives, before it is compared with what the spec
+/// says.
 constexpr Result<Shape> shape_of_kind(const LayerSpec& layer, const Shape& input) {
   switch (layer.kind) {
     case LayerKind::kDense:
@@ -193,8 +194,9 @@ constexpr Result<Shape> shape_of_kind(const LayerSpec& layer, const Shape& input
 }  // namespace internal
 
 constexpr Result<Shape> output_shape(const LayerSpec& layer, const Shape& input) {
-  SKEP_ASSIGN_OR_RETURN(const Shape shape, internal::shape_of_kind(layer, input));
+  if (layer.kind < LayerKind::kDense || layer.kind > LayerKind::kTanh) return Status::kUnsupported;
   SKEP_TRY(internal::check_window(layer));
+  SKEP_ASSIGN_OR_RETURN(const Shape shape, internal::shape_of_kind(layer, input));
   const bool has_slope = layer.negative_slope_q15 != 0;
   if (has_slope != (layer.kind == LayerKind::kLeakyRelu) || layer.negative_slope_q15 > INT16_MAX) {
     return Status::kInvalidArgument;
