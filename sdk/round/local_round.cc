@@ -15,11 +15,6 @@ namespace {
 // from the same seed and the epoch's number.
 constexpr std::uint32_t kRoundingSalt = 0x726F756E;
 
-bool is_same(const ModelSpec& a, const ModelSpec& b) {
-  return a.inputs == b.inputs && a.input_exponent == b.input_exponent && a.loss == b.loss &&
-         std::ranges::equal(a.active_layers(), b.active_layers());
-}
-
 constexpr std::uint32_t align8(std::uint32_t offset) { return (offset + 7U) & ~7U; }
 
 std::uint32_t mean(std::uint64_t sum, std::uint32_t count) {
@@ -98,7 +93,7 @@ Status LocalRound::begin(const RoundTask& task) {
 }
 
 void LocalRound::prepare_residual(const ModelSpec& spec) {
-  if (is_same(residual_spec_, spec)) return;
+  if (residual_spec_ == spec) return;
   feedback_.emplace(region<std::int16_t>(layout_.residual, layout_.dimension));
   residual_spec_ = spec;
 }
@@ -243,7 +238,7 @@ Result<std::uint16_t> LocalRound::predict(const ModelSpec& spec, const ByteSourc
                                           std::span<const std::int16_t> features) {
   phase_ = Phase::kNone;
   // The engine of another architecture may reach over the residual.
-  if (!is_same(residual_spec_, spec)) residual_spec_ = {};
+  if (residual_spec_ != spec) residual_spec_ = {};
   SKEP_ASSIGN_OR_RETURN(learn::Engine engine,
                         learn::Engine::create(spec, learn::Purpose::kInference, workspace_));
   SKEP_TRY(engine.load(weights));
