@@ -44,6 +44,7 @@ Engine::Engine(const ModelSpec& spec, Purpose purpose, std::byte* memory,
   const internal::Totals totals = internal::count(spec);
   layer_count_ = static_cast<std::uint16_t>(totals.layer_count);
   first_trained_ = static_cast<std::uint16_t>(totals.first_trained);
+  output_values_ = layer(layer_count_ - 1U).output;
 }
 
 Result<Engine> Engine::create(const ModelSpec& spec, Purpose purpose, std::span<std::byte> memory,
@@ -99,9 +100,7 @@ BoundLayer Engine::layer(std::uint32_t fused_index) const {
   return bind(*layer);
 }
 
-Output Engine::output() const {
-  return {{layer(layer_count_ - 1U).output, output_count_}, state().output_exponent};
-}
+int Engine::output_exponent() const { return state().output_exponent; }
 
 void Engine::seed_rounding(std::uint32_t seed) { state().random = Xorshift32(seed).next(); }
 

@@ -25,9 +25,7 @@ namespace {
 
 // A copy with 15 significant bits: the precision of a weight's step depends on them.
 int normalize_features(std::span<const std::int16_t> features, int exponent, std::int16_t* out) {
-  std::uint64_t bits = 0;
-  for (const std::int16_t feature : features) bits |= magnitude_bits(feature);
-  const int lift = bits == 0 ? 0 : 15 - significant_bits(bits);
+  const int lift = headroom(features.data(), static_cast<std::uint32_t>(features.size()));
   const std::int32_t factor = std::int32_t{1} << lift;
   for (std::size_t i = 0; i < features.size(); ++i) {
     out[i] = static_cast<std::int16_t>(features[i] * factor);
@@ -85,11 +83,11 @@ int train_and_propagate(const BoundLayer& layer, int delta_exponent, const Bound
 
 }  // namespace
 
-void Engine::back_propagate(std::span<const std::int16_t> features, int delta_exponent,
-                            LearningRate rate) {
+void Engine::back_propagate(const internal::Prediction& prediction, LearningRate rate) {
   auto* const deltas = array_at<std::int16_t>(memory_, at_.deltas);
   const Descent descent{optimizer_, rate, state().random};
   BoundLayer current = layer(layer_count_ - 1U);
+  int delta_exponent = loss_gradient(prediction, current, deltas);
   while (current.plan.fused_index > first_trained_) {
     const BoundLayer previous = layer(current.plan.fused_index - 1);
     delta_exponent = train_and_propagate(current, delta_exponent, previous, descent, deltas);
@@ -100,7 +98,8 @@ void Engine::back_propagate(std::span<const std::int16_t> features, int delta_ex
     train_first(current, input, {deltas, delta_exponent}, descent);
   } else {
     auto* const sample = array_at<std::int16_t>(memory_, at_.features);
-    const int exponent = normalize_features(features, spec_.input_exponent, sample);
+    const int exponent = normalize_features({prediction.sample.values, spec_.inputs},
+                                            prediction.sample.exponent, sample);
     train_first(current, {sample, exponent}, {deltas, delta_exponent}, descent);
   }
 }
@@ -115,9 +114,7 @@ Result<std::uint32_t> Engine::train_step(std::span<const std::int16_t> features,
   const internal::Prediction prediction{
       spec_, output(), {features.data(), spec_.input_exponent}, label};
   const std::uint32_t loss = internal::loss_q16(prediction);
-  const int exponent = internal::loss_gradient(prediction, layer(layer_count_ - 1U),
-                                               array_at<std::int16_t>(memory_, at_.deltas));
-  back_propagate(features, exponent, rate);
+  back_propagate(prediction, rate);
   return loss;
 }
 

@@ -22,6 +22,20 @@ constexpr int significant_bits(std::uint64_t value) {
   return static_cast<int>(std::bit_width(value));
 }
 
+/// How far all of `n` values may be shifted to the left so that the largest takes 15 bits and a
+/// sign; negative: to the right. 0 if all are 0. Most of what is computed from int16 is the more
+/// precise the larger they are.
+template <typename T>
+constexpr int headroom(const T* values, std::uint32_t n) {
+  std::uint64_t bits = 0;
+  bool any = false;  // apart from `bits`, in which −1 leaves no trace
+  for (std::uint32_t i = 0; i < n; ++i) {
+    bits |= magnitude_bits(values[i]);
+    any |= values[i] != 0;
+  }
+  return any ? 15 - significant_bits(bits) : 0;
+}
+
 /// value * 2^shift, to nearest with ties up, saturating at ±kScaleLimit. |value| ≤ kScaleLimit.
 constexpr std::int64_t scale(std::int64_t value, int shift) {
   if (shift < 0) {

@@ -20,10 +20,7 @@ inline constexpr int kNoMinExponent = -16384;
 template <typename Wide>
 int normalize(const Wide* values, std::uint32_t n, int exponent, int min_exponent,
               std::int16_t* out) {
-  std::uint64_t bits = 0;
-  for (std::uint32_t i = 0; i < n; ++i) bits |= magnitude_bits(values[i]);
-  int shift = bits == 0 ? 0 : significant_bits(bits) - 15;
-  shift = std::max(shift, min_exponent - exponent);
+  const int shift = std::max(-headroom(values, n), min_exponent - exponent);
   if (shift > static_cast<int>(8 * sizeof(Wide)) - 2) {
     std::fill_n(out, n, std::int16_t{0});
   } else if (shift > 0) {
@@ -34,7 +31,7 @@ int normalize(const Wide* values, std::uint32_t n, int exponent, int min_exponen
       out[i] = saturate<std::int16_t>(rounded);
     }
   } else {
-    // |values| < 2^15 here, and so are the products.
+    // −2^15 ≤ values < 2^15 here, and so are the products.
     const std::int32_t factor = std::int32_t{1} << -shift;
     for (std::uint32_t i = 0; i < n; ++i) {
       out[i] = static_cast<std::int16_t>(static_cast<std::int32_t>(values[i]) * factor);

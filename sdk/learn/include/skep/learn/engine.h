@@ -22,6 +22,7 @@ namespace skep::learn {
 
 namespace internal {
 struct BoundLayer;
+struct Prediction;
 }
 
 /// mantissa * 2^-shift. Range: mantissa 1 … 32767, shift 0 … 30.
@@ -137,15 +138,17 @@ class Engine {
   [[nodiscard]] State& state() const;
   [[nodiscard]] internal::BoundLayer bind(const FusedLayer& layer) const;
   [[nodiscard]] internal::BoundLayer layer(std::uint32_t fused_index) const;
-  [[nodiscard]] Output output() const;
+  [[nodiscard]] Output output() const {
+    return {{output_values_, output_count_}, output_exponent()};
+  }
+  [[nodiscard]] int output_exponent() const;
   Status check_blob(const ByteSource& blob) const;
   void start_optimizer();
   template <typename Visitor>
   Status for_each_difference(const ByteSource& base_blob, Visitor visit) const;
 
   void run(std::span<const std::int16_t> features);
-  void back_propagate(std::span<const std::int16_t> features, int delta_exponent,
-                      LearningRate rate);
+  void back_propagate(const internal::Prediction& prediction, LearningRate rate);
 
   ModelSpec spec_;
   Purpose purpose_;
@@ -154,6 +157,7 @@ class Engine {
   std::uint16_t layer_count_;    // fused
   std::uint16_t first_trained_;  // fused index of the first trainable layer
   std::byte* memory_;
+  const std::int16_t* output_values_;
   internal::Workspace at_;
 };
 
