@@ -96,6 +96,10 @@ Score Observer::judge(std::uint32_t loss_q16) const {
 
 bool Observer::takes_part() const { return parts_.policy.takes_part(parts_.buffer.count()); }
 
+void Observer::on_trained() { parts_.policy.on_trained(); }
+
+void Observer::on_saved() { saved_ = known(); }
+
 Observer::Known Observer::known() const {
   return {
       .scale = parts_.scaler != nullptr && parts_.scaler->is_ready(),
@@ -112,11 +116,10 @@ std::uint32_t Observer::state_bytes() const {
 
 bool Observer::needs_saving() const { return known() != saved_ && known() != Known{}; }
 
-Status Observer::save(MutableBytes out) {
+Status Observer::save(MutableBytes out) const {
   if (out.size() != state_bytes()) return Status::kInvalidArgument;
   if (parts_.scaler != nullptr) SKEP_TRY(parts_.scaler->save(out.first(scaler_bytes())));
   if (parts_.anomalies != nullptr) SKEP_TRY(parts_.anomalies->save(out.subspan(scaler_bytes())));
-  saved_ = known();
   return Status::kOk;
 }
 

@@ -166,6 +166,8 @@ TEST_F(ObserverTest, WhatItLearnedSurvivesAReset) {
   EXPECT_TRUE(observer.needs_saving()) << "the scaler is ready";
   std::vector<std::uint8_t> state(observer.state_bytes());
   ASSERT_EQ(observer.save(state), Status::kOk);
+  EXPECT_TRUE(observer.needs_saving()) << "writing it may fail";
+  observer.on_saved();
   EXPECT_FALSE(observer.needs_saving());
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(observer.settle(0, 8, 1, true).ok());
   EXPECT_TRUE(observer.needs_saving()) << "there is a threshold";

@@ -79,25 +79,30 @@ class Observer {
   /// What the detector says of a loss; without one, that it is no anomaly. Changes nothing.
   [[nodiscard]] Score judge(std::uint32_t loss_q16) const;
 
-  [[nodiscard]] bool takes_part() const;
-  void on_trained() { parts_.policy.on_trained(); }
+  // Virtual, as are those below: a Device calls them whether there is an Observer or not, and an
+  // image without one shall link nothing of this folder.
+  [[nodiscard]] virtual bool takes_part() const;
+  virtual void on_trained();
 
   // ---- what survives a reset: the scaler's statistics and the detector's threshold
 
   /// Bytes that save() writes; 0 without scaler and detector.
-  [[nodiscard]] std::uint32_t state_bytes() const;
+  [[nodiscard]] virtual std::uint32_t state_bytes() const;
 
-  /// True from when the scaler is ready, or the threshold known, until save().
+  /// True from when the scaler is ready, or the threshold known, until on_saved().
   [[nodiscard]] bool needs_saving() const;
 
   /// Errors: kInvalidArgument if `out` has not state_bytes(); it is then unchanged.
-  Status save(MutableBytes out);
+  virtual Status save(MutableBytes out) const;
+
+  /// What save() wrote is in storage.
+  virtual void on_saved();
 
   /// Continues from what save() wrote.
   ///
   /// Errors: kMalformed, kUnsupportedVersion: a part's state is of other parts or options; that
   /// part and those after it are unchanged, and learn anew.
-  Status restore(Bytes state);
+  virtual Status restore(Bytes state);
 
  private:
   // What of the state is worth keeping.
