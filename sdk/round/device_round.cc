@@ -26,6 +26,11 @@ void Device::follow_plan() {
     refuse_round(status);
     return;
   }
+  if (config_.observer != nullptr && !config_.observer->takes_part()) {
+    report(EventKind::kRoundPostponed);
+    rest();  // the gateway repeats the plan when it is asked again
+    return;
+  }
   begin_round();
 }
 
@@ -96,6 +101,11 @@ void Device::refuse_model(Status reason) {
 
 void Device::begin_round() {
   const wire::RoundPlan& plan = **plan_;
+  // What the model of this round sees has to survive a reset as long as the model does.
+  if (const Status status = store_observer(); status != Status::kOk) {
+    refuse_round(status);
+    return;
+  }
   const Result<std::uint32_t> seed = new_training_seed(plan.round);
   const Result<ModelSpec> spec = wire::to_model_spec(slots_->current()->manifest.spec);
   if (!seed.ok() || !spec.ok()) {
@@ -139,6 +149,7 @@ Status Device::finish_round() {
   SKEP_TRY(pending_->store(plan.round, plan.base_version, sealed));
   upload_ = sealed;
   upload_round_ = plan.round;
+  if (config_.observer != nullptr) config_.observer->on_trained();
   return Status::kOk;
 }
 
@@ -177,6 +188,8 @@ Status Device::load_upload() {
   const Result<model::PendingInfo> info =
       pending_->load({reinterpret_cast<std::uint8_t*>(workspace_.data()), workspace_.size()});
   if (info.status() == Status::kNotFound) return Status::kOk;
+  local_round_.lend_workspace(info.ok() ? info->size_bytes
+                                        : static_cast<std::uint32_t>(workspace_.size()));
   if (info.status() == Status::kStorageFailed) return Status::kStorageFailed;
   if (!info.ok()) return pending_->clear();
   upload_ = {reinterpret_cast<const std::uint8_t*>(workspace_.data()), info->size_bytes};
@@ -198,9 +211,17 @@ void Device::end_upload(EventKind outcome, Status status) {
   plan_is_new_ = plan_.has_value();
 }
 
+// A finished update is in storage as well: while it waits for a session, its copy in the workspace
+// makes room, so that a device whose gateway is away goes on to judge its samples.
+bool Device::claim_workspace() {
+  if (state_ == DeviceState::kTraining || state_ == DeviceState::kUploading) return false;
+  upload_ = {};
+  return true;
+}
+
 Result<std::uint16_t> Device::predict(std::span<const std::int16_t> features) {
   if (model_version() == 0) return Status::kNotFound;
-  if (state_ == DeviceState::kTraining || !upload_.empty()) return Status::kBusy;
+  if (!claim_workspace()) return Status::kBusy;
   SKEP_ASSIGN_OR_RETURN(const ModelSpec spec,
                         wire::to_model_spec(slots_->current()->manifest.spec));
   return local_round_.predict(spec, slots_->current()->weights, features);

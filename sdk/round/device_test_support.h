@@ -38,6 +38,8 @@ class DeviceWorld {
 
   std::uint32_t max_update_bytes = 2048;
   std::uint16_t samples_per_poll = 4;
+  observe::Observer* observer = nullptr;  ///< With it, `source` is what it feeds.
+  SampleSource* source = &samples;
   std::uint32_t last_wait_ms = 0;
 
   Status try_boot() {
@@ -45,8 +47,9 @@ class DeviceWorld {
                                 .max_package_bytes = 4096,
                                 .max_update_bytes = max_update_bytes,
                                 .training_seed = 7,
-                                .samples_per_poll = samples_per_poll},
-                   Platform{clock, entropy, flash, samples}, gateway,
+                                .samples_per_poll = samples_per_poll,
+                                .observer = observer},
+                   Platform{clock, entropy, flash, *source}, gateway,
                    std::as_writable_bytes(std::span(workspace_)), &events);
     return device->start();
   }

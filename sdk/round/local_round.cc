@@ -234,16 +234,35 @@ RoundSummary LocalRound::summary() const {
           .loss_after_q16 = loss_after_q16_};
 }
 
-Result<std::uint16_t> LocalRound::predict(const ModelSpec& spec, const ByteSource& weights,
-                                          std::span<const std::int16_t> features) {
+void LocalRound::lend_workspace(std::uint32_t bytes) {
+  phase_ = Phase::kNone;
+  if (bytes > layout_.residual) residual_spec_ = {};
+}
+
+Result<learn::Engine> LocalRound::inference_engine(const ModelSpec& spec,
+                                                   const ByteSource& weights) {
   phase_ = Phase::kNone;
   // The engine of another architecture may reach over the residual.
   if (residual_spec_ != spec) residual_spec_ = {};
   SKEP_ASSIGN_OR_RETURN(learn::Engine engine,
                         learn::Engine::create(spec, learn::Purpose::kInference, workspace_));
   SKEP_TRY(engine.load(weights));
+  return engine;
+}
+
+Result<std::uint16_t> LocalRound::predict(const ModelSpec& spec, const ByteSource& weights,
+                                          std::span<const std::int16_t> features) {
+  SKEP_ASSIGN_OR_RETURN(learn::Engine engine, inference_engine(spec, weights));
   SKEP_TRY(engine.forward(features).status());
   return engine.predicted_class();
+}
+
+Result<std::uint32_t> LocalRound::loss(const ModelSpec& spec, const ByteSource& weights,
+                                       std::span<const std::int16_t> features,
+                                       std::uint16_t label) {
+  SKEP_ASSIGN_OR_RETURN(learn::Engine engine, inference_engine(spec, weights));
+  SKEP_TRY(engine.forward(features).status());
+  return engine.loss_q16(label);
 }
 
 }  // namespace skep::round

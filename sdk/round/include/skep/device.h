@@ -18,6 +18,7 @@
 #include "skep/core/record_log.h"
 #include "skep/model/model_slots.h"
 #include "skep/model/pending_update.h"
+#include "skep/observe/observer.h"
 #include "skep/platform.h"
 #include "skep/round/backoff.h"
 #include "skep/round/events.h"
@@ -58,6 +59,11 @@ struct DeviceConfig {
   std::uint32_t answer_timeout_ms = 120'000;
 
   round::BackoffLimits backoff{};
+
+  /// What Device::observe() feeds, and what decides in which rounds to take part; its buffer is
+  /// the Platform's SampleSource. Outlives the device. None: the device takes part in every round,
+  /// on whatever samples the platform has.
+  observe::Observer* observer = nullptr;
 };
 
 /// What the device is doing.
@@ -93,7 +99,8 @@ class Device final : private transport::ResponseHandler {
   /// Errors: kNoEntropy if the entropy source fails (nothing is done without it);
   /// kInvalidArgument if the credentials hold no usable key, the workspace is not aligned or
   /// samples_per_poll is 0; kStorageFailed;
-  /// kTooLarge if the storage cannot hold the configured sizes.
+  /// kTooLarge if the storage cannot hold the configured sizes, or the observer's state is larger
+  /// than RecordLog::kMaxPayloadBytes (more than 15 channels).
   Status start();
 
   /// Does one bounded piece of work. Returns the milliseconds after which the next call is useful
@@ -102,9 +109,32 @@ class Device final : private transport::ResponseHandler {
 
   /// The class that the installed model predicts for one sample of int16 features.
   ///
-  /// Errors: kNotFound before the first model; kBusy while the workspace is used for training;
-  /// kInvalidArgument if the number of features is not the model's.
+  /// Errors: kNotFound before the first model; kBusy while the workspace is used for training or
+  /// an upload; kInvalidArgument if the number of features is not the model's.
   [[nodiscard]] Result<std::uint16_t> predict(std::span<const std::int16_t> features);
+
+  /// Takes one reading for each of the sensor's channels: what it completes is standardised,
+  /// scored by the installed model, and offered to the buffer with its label (an autoencoder's is
+  /// 0). See observe::Observer for the stages; docs/guides/observe.md for the whole.
+  ///
+  /// There is no score before the first model, and while the workspace is used for training or an
+  /// upload; while training the buffer stays as it is. When the scaler has just become ready, or
+  /// the threshold known, both are stored: then this takes as long as a write to flash.
+  ///
+  /// Errors: kUnsupported without an observer; kInvalidArgument before start(), for readings or a
+  /// label that the observer does not take (nothing is changed), or if its samples are not the
+  /// model's (the sample is lost); kNoMemory as Observer::take(); kStorageFailed (the sample is
+  /// taken, and storing tried again with the next).
+  [[nodiscard]] Result<observe::Observation> observe(std::span<const std::int32_t> readings,
+                                                     std::uint16_t label);
+
+  /// The anomaly score of a whole sample (with a window: all its frames, oldest first) by the
+  /// installed autoencoder and the threshold of this device. Learns nothing from it.
+  ///
+  /// Errors: kUnsupported without an observer, or if the model is not an autoencoder; kNotFound
+  /// before the first model or while the scaler still learns; kBusy while the workspace is used
+  /// for training or an upload; kInvalidArgument for a sample of the wrong length or range.
+  [[nodiscard]] Result<observe::Score> score(std::span<const std::int32_t> sample);
 
   [[nodiscard]] DeviceState state() const { return state_; }
 
@@ -138,7 +168,13 @@ class Device final : private transport::ResponseHandler {
   void lose_session(Status reason);
   void back_off();
   void rest();
-  void observe();
+  void observe_rounds();
+
+  [[nodiscard]] bool claim_workspace();
+  [[nodiscard]] Result<std::uint32_t> loss_of(observe::Features features, const ModelSpec& spec,
+                                              std::uint16_t label);
+  Status restore_observer();
+  Status store_observer();
 
   Status load_identity();
   Status open_storage();

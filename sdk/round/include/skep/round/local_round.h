@@ -90,6 +90,17 @@ class LocalRound {
   [[nodiscard]] Result<std::uint16_t> predict(const ModelSpec& spec, const ByteSource& weights,
                                               std::span<const std::int16_t> features);
 
+  /// Loss of that model on one sample, Q16.16. Ends a round that was under way.
+  ///
+  /// Errors: as predict(); kInvalidArgument if `label` is not one of the model's.
+  [[nodiscard]] Result<std::uint32_t> loss(const ModelSpec& spec, const ByteSource& weights,
+                                           std::span<const std::int16_t> features,
+                                           std::uint16_t label);
+
+  /// Says that the first `bytes` of the workspace are somebody else's for now: ends a round that
+  /// was under way, and forgets the residual if it lies there.
+  void lend_workspace(std::uint32_t bytes);
+
  private:
   enum class Phase : std::uint8_t { kNone, kEvaluating, kTraining, kCompressing, kSealing, kDone };
 
@@ -108,6 +119,8 @@ class LocalRound {
   [[nodiscard]] static Result<Layout> lay_out(const ModelSpec& spec, std::uint32_t keep_permille,
                                               std::uint32_t value_bits);
   void prepare_residual(const ModelSpec& spec);
+  [[nodiscard]] Result<learn::Engine> inference_engine(const ModelSpec& spec,
+                                                       const ByteSource& weights);
   Status evaluate(std::uint16_t samples);
   Status train(std::uint16_t samples);
   Status train_on(std::uint32_t index);
