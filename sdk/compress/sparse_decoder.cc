@@ -1,7 +1,6 @@
-#include "skep/compress/decoder.h"
+#include "sparse_decoder.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "skep/flow.h"
 
@@ -24,40 +23,71 @@ Status read_count(Bytes& bytes, std::uint32_t& count) {
 
 static_assert(kMaxParameters < 1U << 28, "a count has at most four bytes");
 
+/// The fields of both headers; `bytes` are moved past them.
+struct Front {
+  SparseHeader header;
+  std::uint32_t rice_parameter;
+};
+
+Result<Front> read_top_k_front(Bytes& bytes, const Options& options) {
+  Front front{{0, kMaxDeltaExponent - bytes[1], 1}, bytes[2]};
+  if ((bytes[0] & 0x0FU) + 1 != options.value_bits || front.rice_parameter > kMaxRiceParameter) {
+    return Status::kMalformed;
+  }
+  bytes = bytes.subspan(3);
+  SKEP_TRY(read_count(bytes, front.header.count));
+  if (front.header.count != options.keep_count) return Status::kMalformed;
+  return front;
+}
+
+Front read_ternary_front(Bytes& bytes, const Options& options) {
+  const Front front{{options.keep_count, kMaxDeltaExponent - bytes[1], bytes[2]}, bytes[0] & 0x0FU};
+  bytes = bytes.subspan(kTernaryHeaderBytes);
+  return front;
+}
+
 }  // namespace
 
-Decoder::Decoder(CompressedHeader header, std::uint32_t rice_parameter, BitReader reader,
-                 std::uint32_t dimension)
+Status check_format(Bytes bytes, CompressionMode mode) {
+  if (bytes.empty()) return Status::kMalformed;
+  const std::uint32_t format = bytes[0] >> 4;
+  if (format == 0 || format > kCompressionNames.size()) return Status::kUnsupportedVersion;
+  return format == static_cast<std::uint32_t>(mode) ? Status::kOk : Status::kMalformed;
+}
+
+Result<std::int32_t> to_value(std::uint32_t code, std::uint32_t value_bits) {
+  const std::uint32_t sign = std::uint32_t{1} << (value_bits - 1U);
+  if (code == sign) return Status::kMalformed;
+  return static_cast<std::int32_t>(code ^ sign) - static_cast<std::int32_t>(sign);
+}
+
+SparseDecoder::SparseDecoder(const SparseHeader& header, std::uint32_t rice_parameter,
+                             BitReader reader, std::uint32_t dimension, const Options& options)
     : header_(header),
       rice_parameter_(rice_parameter),
       dimension_(dimension),
       entries_left_(header.count),
+      value_bits_(options.value_bits),
+      is_ternary_(options.mode == CompressionMode::kTernary),
       reader_(reader) {}
 
-Result<Decoder> Decoder::open(Bytes bytes, std::uint32_t dimension) {
-  if (dimension == 0 || dimension > kMaxParameters) return Status::kInvalidArgument;
-  if (bytes.empty()) return Status::kMalformed;
-  if (bytes[0] >> 4 != kFormatVersion) return Status::kUnsupportedVersion;
-  if (bytes.size() < 4) return Status::kMalformed;
-  const std::uint32_t value_bits = (bytes[0] & 0x0FU) + 1;
-  const int exponent = kMaxDeltaExponent - bytes[1];
-  const std::uint32_t rice_parameter = bytes[2];
-  if (value_bits < kMinValueBits || exponent < kMinDeltaExponent ||
-      rice_parameter > kMaxRiceParameter) {
-    return Status::kMalformed;
-  }
-  Bytes entries = bytes.subspan(3);
-  std::uint32_t count = 0;
-  SKEP_TRY(read_count(entries, count));
-  const std::uint64_t least_bits = std::uint64_t{count} * (value_bits + rice_parameter + 1);
-  if (count == 0 || count > dimension || least_bits > std::uint64_t{entries.size()} * 8) {
-    return Status::kMalformed;
-  }
-  const CompressedHeader header{count, exponent, static_cast<std::uint8_t>(value_bits)};
-  return Decoder(header, rice_parameter, BitReader(entries), dimension);
+Result<SparseDecoder> SparseDecoder::open(Bytes bytes, std::uint32_t dimension,
+                                          const Options& options) {
+  SKEP_TRY(check_format(bytes, options.mode));
+  if (bytes.size() < kTernaryHeaderBytes) return Status::kMalformed;
+  const bool is_ternary = options.mode == CompressionMode::kTernary;
+  SKEP_ASSIGN_OR_RETURN(const Front front, is_ternary
+                                               ? Result<Front>(read_ternary_front(bytes, options))
+                                               : read_top_k_front(bytes, options));
+  if (front.header.exponent < kMinDeltaExponent) return Status::kMalformed;
+  const std::uint32_t value_bits = is_ternary ? 1 : options.value_bits;
+  const std::uint64_t least_bits =
+      std::uint64_t{front.header.count} * (value_bits + front.rice_parameter + 1);
+  if (least_bits > std::uint64_t{bytes.size()} * 8) return Status::kMalformed;
+  return SparseDecoder(front.header, front.rice_parameter, BitReader(bytes), dimension, options);
 }
 
-Result<bool> Decoder::next(std::uint32_t& index, std::int32_t& value) {
+Result<bool> SparseDecoder::next(std::uint32_t& index, std::int32_t& value) {
   SKEP_TRY(status_);
   if (entries_left_ == 0) {
     SKEP_TRY(status_ = check_end());
@@ -68,42 +98,43 @@ Result<bool> Decoder::next(std::uint32_t& index, std::int32_t& value) {
   return true;
 }
 
-Status Decoder::read_entry(std::uint32_t& index, std::int32_t& value) {
+Status SparseDecoder::read_entry(std::uint32_t& index, std::int32_t& value) {
+  std::uint32_t gap = 0;
+  SKEP_TRY(read_gap(gap));
+  SKEP_TRY(read_value(value));
+  cost_.add(gap);
+  index = next_index_ + gap;
+  next_index_ = index + 1;
+  return Status::kOk;
+}
+
+Status SparseDecoder::read_gap(std::uint32_t& gap) {
   if (next_index_ == dimension_) return Status::kMalformed;
   const std::uint32_t max_gap = dimension_ - next_index_ - 1;
   std::uint32_t quotient = 0;
   SKEP_TRY(reader_.read_unary(max_gap >> rice_parameter_, quotient));
   std::uint32_t remainder = 0;
   SKEP_TRY(reader_.read(rice_parameter_, remainder));
-  const std::uint32_t gap = quotient << rice_parameter_ | remainder;
-  if (gap > max_gap) return Status::kMalformed;
+  gap = quotient << rice_parameter_ | remainder;
+  return gap <= max_gap ? Status::kOk : Status::kMalformed;
+}
 
+Status SparseDecoder::read_value(std::int32_t& value) {
   std::uint32_t code = 0;
-  SKEP_TRY(reader_.read(header_.value_bits, code));
-  const std::uint32_t sign = std::uint32_t{1} << (header_.value_bits - 1U);
-  if (code == sign) return Status::kMalformed;
-  cost_.add(gap);
-  index = next_index_ + gap;
-  value = static_cast<std::int32_t>(code ^ sign) - static_cast<std::int32_t>(sign);
-  next_index_ = index + 1;
+  SKEP_TRY(reader_.read(is_ternary_ ? 1 : value_bits_, code));
+  if (is_ternary_) {
+    if (header_.scale == 0 && code != 0) return Status::kMalformed;
+    value = header_.scale == 0 ? 0 : 1 - 2 * static_cast<std::int32_t>(code);
+    return Status::kOk;
+  }
+  SKEP_ASSIGN_OR_RETURN(value, to_value(code, value_bits_));
   return Status::kOk;
 }
 
-Status Decoder::check_end() const {
-  if (cost_.best_parameter() != rice_parameter_) return Status::kMalformed;
+Status SparseDecoder::check_end() const {
+  const std::uint32_t max_parameter = is_ternary_ ? kMaxTernaryRiceParameter : kMaxRiceParameter;
+  if (cost_.best_parameter(max_parameter) != rice_parameter_) return Status::kMalformed;
   return reader_.check_end();
-}
-
-Result<Summary> inspect(Bytes bytes, std::uint32_t dimension) {
-  SKEP_ASSIGN_OR_RETURN(Decoder decoder, Decoder::open(bytes, dimension));
-  Summary summary{decoder.header(), 0};
-  std::uint32_t index = 0;
-  std::int32_t value = 0;
-  for (;;) {
-    SKEP_ASSIGN_OR_RETURN(const bool more, decoder.next(index, value));
-    if (!more) return summary;
-    summary.sum_of_squares += static_cast<std::uint32_t>(value * value);
-  }
 }
 
 }  // namespace skep::compress
