@@ -64,7 +64,7 @@ Result<DeviceCredentials> decode_credentials(Bytes bytes) {
 
 RoundPlan round_plan() {
   RoundPlan plan{};
-  plan.version = 1;
+  plan.version = kRoundPlanVersion;
   fill(plan.federation, 1);
   plan.state = skep_RoundState_ROUND_STATE_OPEN;
   plan.round = 20;
@@ -85,6 +85,9 @@ RoundPlan round_plan() {
   plan.kem = skep_Kem_KEM_DHKEM_P256_HKDF_SHA256;
   plan.aggregation_key.size = kP256PointBytes;
   fill(plan.aggregation_key.bytes, 0x04);
+  plan.compression = skep_Compression_COMPRESSION_TOP_K;
+  plan.momentum_q15 = 29491;
+  plan.proximal_mu_q16 = 655;
   return plan;
 }
 

@@ -40,9 +40,8 @@ Status Device::check_plan(const wire::RoundPlan& plan) const {
                          std::ranges::equal(plan.base_digest, installed.manifest.weights_digest);
   if (!same_base) return Status::kWrongBase;
   SKEP_ASSIGN_OR_RETURN(const ModelSpec spec, wire::to_model_spec(installed.manifest.spec));
-  SKEP_ASSIGN_OR_RETURN(
-      const std::uint32_t update_bytes,
-      round::LocalRound::sealed_bytes_bound(spec, plan.keep_permille, plan.value_bits));
+  SKEP_ASSIGN_OR_RETURN(const std::uint32_t update_bytes,
+                        round::LocalRound::sealed_bytes_bound(spec, wire::to_compression(plan)));
   return update_bytes <= config_.max_update_bytes ? Status::kOk : Status::kTooLarge;
 }
 

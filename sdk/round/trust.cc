@@ -24,7 +24,8 @@ Status PackageTrust::verify_digest(const ByteSource& content, Bytes digest) {
 Status WorkspacePolicy::accept(const ModelSpec& spec, std::uint32_t weights_bytes) {
   SKEP_ASSIGN_OR_RETURN(const learn::MemoryPlan plan, learn::plan_memory(spec));
   if (weights_bytes != plan.weights_blob_bytes) return Status::kMalformed;
-  SKEP_ASSIGN_OR_RETURN(const std::uint32_t needed_bytes, LocalRound::workspace_bytes(spec, 1, 16));
+  SKEP_ASSIGN_OR_RETURN(const std::uint32_t needed_bytes,
+                        LocalRound::workspace_bytes(spec, kLeastCompression));
   return needed_bytes <= workspace_bytes_ ? Status::kOk : Status::kNoMemory;
 }
 

@@ -62,6 +62,7 @@ server::Valid random_update(Random& random, int min_exponent, int max_exponent) 
   delta.exponent =
       min_exponent +
       static_cast<int>(random() % static_cast<unsigned>(max_exponent - min_exponent + 1));
+  if (random() % 2 == 0) delta.scale = static_cast<std::uint16_t>(random() % 1000);
   for (std::uint32_t i = 0; i < kDimension; ++i) {
     if (random() % 3 == 0) continue;
     delta.indices.push_back(i);
@@ -133,7 +134,7 @@ RC_GTEST_PROP(Aggregate, SumEqualsTheOracleInAnyOrderAndSplit, (std::uint32_t se
       if (found == delta.indices.end()) continue;
       Int128 term = delta.values[static_cast<std::size_t>(found - delta.indices.begin())];
       for (int e = kMinDeltaExponent; e < delta.exponent; ++e) term *= 2;
-      expected[i] += term * update->sample_count();
+      expected[i] += term * update->sample_count() * delta.scale;
     }
   }
   for (const auto& update : updates) samples += update.sample_count();
@@ -201,15 +202,20 @@ RC_GTEST_PROP(Aggregate, ResultDoesNotDependOnTheOrder, (std::uint32_t seed)) {
 }
 
 TEST(Aggregate, ExtremesNeitherOverflowNorRound) {
-  for (const std::int16_t value : {std::int16_t{INT16_MIN}, std::int16_t{INT16_MAX}}) {
+  constexpr std::int32_t kLargest = std::int32_t{1} << 24;
+  for (const std::int32_t value : {-kLargest, kLargest}) {
     std::vector<server::Valid> updates;
     Int128 expected = 0;
     for (int i = 0; i < 5000; ++i) {
       const int exponent = i % 2 == 0 ? kMaxDeltaExponent : kMinDeltaExponent;
-      server::SparseDelta delta{
-          .dimension = kDimension, .exponent = exponent, .indices = {0}, .values = {value}};
+      server::SparseDelta delta{.dimension = kDimension,
+                                .exponent = exponent,
+                                .scale = UINT16_MAX,
+                                .indices = {0},
+                                .values = {value}};
       updates.push_back(intake::Validator::make(std::move(delta), wire::kMaxSampleCount));
-      expected += (Int128{value} << (exponent - kMinDeltaExponent)) * wire::kMaxSampleCount;
+      expected += (Int128{value} * UINT16_MAX * (Int128{1} << (exponent - kMinDeltaExponent))) *
+                  wire::kMaxSampleCount;
     }
     EXPECT_TRUE(sum_of(updates).sums()[0] == expected);
   }

@@ -52,7 +52,8 @@ Int128 divide_half_even(Int128 numerator, Int128 denominator) {
 }
 
 /// One trainable layer's new parameters as exact fractions: numerators over `samples`, in units of
-/// 2^kGridExponent. Below 2^118: 2^61 from the base and the delta, 2^56 from the samples.
+/// 2^kGridExponent. Below 2^120: 2^61 from the base and 2^62 from the delta (whose norm is below
+/// 2^16), 2^56 from the samples.
 class Layer {
  public:
   Layer(const learn::FusedLayer& layout, std::uint64_t samples)

@@ -23,8 +23,11 @@ struct RoundOptions {
   std::uint32_t local_epochs = 5;
   std::uint32_t max_local_steps = 0;
   double clip_norm = 8.0;
+  std::string compression = "top-k";  ///< One of kCompressionNames.
   std::uint32_t keep_permille = 100;
   std::uint32_t value_bits = 16;
+  double momentum = 0;
+  double proximal_mu = 0;
 };
 
 struct InitOptions {

@@ -30,6 +30,10 @@ void require_round_options(const RoundOptions& round) {
           "--clip-norm is above 0 and below 65536");
   require(round.keep_permille >= 1 && round.keep_permille <= 1000, "--keep-permille is 1 to 1000");
   require(round.value_bits >= 2 && round.value_bits <= 16, "--value-bits is 2 to 16");
+  // Stored as Q0.15 and Q16.16.
+  require(round.momentum >= 0 && round.momentum <= 32767 / 32768.0,
+          "--momentum is 0 to below 1 (32767/32768)");
+  require(round.proximal_mu >= 0 && round.proximal_mu < 65536, "--proximal-mu is 0 to below 65536");
 }
 
 /// Empties the directory again if init does not succeed: all that is in it is init's.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "skep/compression.h"
 #include "skep/exchange/error.h"
 #include "skep/pki/error.h"
 #include "skep/release/error.h"
@@ -57,8 +58,14 @@ void add_round_options(CLI::App* app, RoundOptions& round) {
   add("--local-epochs", round.local_epochs, "Passes of a device over its samples");
   add("--max-local-steps", round.max_local_steps, "0 = no bound");
   add("--clip-norm", round.clip_norm, "L2 bound of an update");
+  app->add_option("--compression", round.compression, "How an update is encoded")
+      ->check(CLI::IsMember(kCompressionNames))
+      ->group(group)
+      ->capture_default_str();
   add("--keep-permille", round.keep_permille, "Part of the parameters that an update carries");
-  add("--value-bits", round.value_bits, "Bits of each of them");
+  add("--value-bits", round.value_bits, "Bits of each of them (top-k, random-k)");
+  add("--momentum", round.momentum, "Of SGD, below 1; 0 = plain SGD");
+  add("--proximal-mu", round.proximal_mu, "FedProx's mu; 0 = none");
 }
 
 /// A model folder, or a plain classifier in its short form.

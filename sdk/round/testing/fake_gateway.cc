@@ -7,7 +7,6 @@
 #include <string>
 
 #include "skep/compress/decoder.h"
-#include "skep/core/norm.h"
 #include "skep/learn/engine.h"
 #include "skep/seal/crypto.h"
 #include "skep/seal/sha256.h"
@@ -43,6 +42,23 @@ Keys make_keys() {
 
 }  // namespace
 
+void set_compression(wire::RoundPlan& plan, CompressionMode mode) {
+  plan.compression = static_cast<skep_Compression>(mode);
+  plan.keep_permille = has_keep_count(mode) ? 500 : 0;
+  plan.value_bits = has_value_bits(mode) ? 8 : 0;
+}
+
+Status judge_delta(Bytes delta, std::uint32_t dimension, const wire::RoundPlan& plan,
+                   const char* device) {
+  const Norm clip_norm{.q16 = plan.clip_norm_q16};
+  const compress::Options options = compress::options_for(
+      wire::to_compression(plan), dimension, compress::public_seed(plan.nonce, device), clip_norm);
+  std::vector<std::int32_t> values(compress::decoded_elements(dimension, options.mode));
+  SKEP_ASSIGN_OR_RETURN(const compress::Decoded decoded,
+                        compress::decode(delta, dimension, options, values));
+  return norm_at_most(decoded, clip_norm) ? Status::kOk : Status::kNormExceeded;
+}
+
 void abort_with(Status status) {
   std::fprintf(stderr, "test set-up failed: %s\n", to_string(status));
   std::abort();
@@ -71,7 +87,7 @@ Buffer digest_of(Bytes content) {
 
 wire::RoundPlan make_plan(std::uint32_t round, std::uint32_t base_version, Bytes base_digest) {
   wire::RoundPlan plan{};
-  plan.version = 1;
+  plan.version = wire::kRoundPlanVersion;
   std::ranges::copy(kFederation, plan.federation);
   plan.state = skep_RoundState_ROUND_STATE_OPEN;
   plan.round = round;
@@ -84,6 +100,7 @@ wire::RoundPlan make_plan(std::uint32_t round, std::uint32_t base_version, Bytes
   plan.local_epochs = 2;
   plan.batch_size = 1;
   plan.clip_norm_q16 = 1U << 16U;
+  plan.compression = skep_Compression_COMPRESSION_TOP_K;
   plan.keep_permille = 500;
   plan.value_bits = 8;
   plan.key_id = 3;
@@ -323,13 +340,8 @@ Status FakeGateway::judge(Bytes sealed) {
     return Status::kWrongBase;
   }
   const ModelSpec spec = take(wire::to_model_spec(manifest.spec));
-  SKEP_ASSIGN_OR_RETURN(
-      const compress::Summary summary,
-      compress::inspect(content.delta, take(learn::plan_memory(spec)).trainable_count));
-  if (!norm_at_most(summary.sum_of_squares, summary.header.exponent,
-                    Norm{.q16 = plan.clip_norm_q16})) {
-    return Status::kNormExceeded;
-  }
+  SKEP_TRY(judge_delta(content.delta, take(learn::plan_memory(spec)).trainable_count, plan,
+                       kDeviceName));
   answered_[header.round] = {sealed.begin(), sealed.end()};
   received_.push_back({header.round,
                        header.base_version,

@@ -9,7 +9,8 @@
 //
 // All decoders, for any bytes whatever:
 //   kTooLarge            the message is longer than any valid one (the kMax…Bytes below)
-//   kUnsupportedVersion  it begins with a version field whose value is not 1
+//   kUnsupportedVersion  it begins with a version field of 0 or above the message's latest, which
+//                        is 1 except for RoundPlan
 //   kUnsupported         a field has a value from its type's range that this build does not
 //                        implement (an enum's unknown number, batch_size other than 1, format)
 //   kMalformed           anything else that skep.proto does not allow: lengths, ranges, names
@@ -28,6 +29,7 @@
 
 #include "skep.pb.h"
 #include "skep/bytes.h"
+#include "skep/compression.h"
 #include "skep/config.h"
 #include "skep/model_spec.h"
 #include "skep/status.h"
@@ -46,6 +48,7 @@ inline constexpr std::size_t kAeadTagBytes = 16;
 inline constexpr std::size_t kMaxNameChars = 32;  ///< Device and model names, [a-z0-9-].
 inline constexpr std::uint32_t kUpdateFormat =
     1;  ///< UpdateHeader.format: the plaintext is an Update.
+inline constexpr std::uint32_t kRoundPlanVersion = 2;  ///< What gateways write; 1 is still read.
 inline constexpr std::uint32_t kMaxSampleCount = 1U << 24U;
 
 // Flat messages: plain structs without pointers.
@@ -164,6 +167,10 @@ Status read_model_package(const ByteSource& package, PackageHead& out);
 
 /// The inverse; copies without checking (encode() checks). layer_count ≤ kMaxLayers.
 [[nodiscard]] skep_ModelSpec from_model_spec(const ModelSpec& spec);
+
+/// How the plan wants the delta compressed; of version 1, which knew no other, top-K. Copies
+/// without checking.
+[[nodiscard]] Compression to_compression(const RoundPlan& plan);
 
 /// The part of a nanopb bytes field that is in use, e.g. bytes_of(plan.aggregation_key).
 template <typename SizedBytes>

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "skep/bytes.h"
+#include "skep/compression.h"
 #include "skep/coordinator/error.h"
 #include "skep/intake/rules.h"
 #include "skep/seal/envelope.h"
@@ -29,8 +30,11 @@ struct Settings {
   std::uint32_t local_epochs = 1;
   std::uint32_t max_local_steps = 0;
   std::uint32_t clip_norm_q16 = 1U << 16U;
-  std::uint32_t keep_permille = 100;
-  std::uint32_t value_bits = 16;
+  CompressionMode compression = CompressionMode::kTopK;
+  std::uint32_t keep_permille = 100;  ///< Of the modes that have K.
+  std::uint32_t value_bits = 16;      ///< Of the modes that leave it to the plan.
+  std::uint32_t momentum_q15 = 0;
+  std::uint32_t proximal_mu_q16 = 0;
   std::filesystem::path hold_out;  ///< CSV; empty = nothing is evaluated, all is released.
   /// Of the hold-out samples, or of an autoencoder's mean loss; more is rejected.
   std::uint32_t max_accuracy_drop_permille = 20;

@@ -51,6 +51,15 @@ Buffer digest_of(Bytes content);
 
 /// An open round's plan for the model with this digest: 2 epochs, half of the values, 8 bits.
 wire::RoundPlan make_plan(std::uint32_t round, std::uint32_t base_version, Bytes base_digest);
+
+/// Lets a plan ask for that compression; half of the elements and 8 bits where the mode has them.
+void set_compression(wire::RoundPlan& plan, CompressionMode mode);
+
+/// The gateway's judgement of `Update.delta`: kMalformed, kUnsupportedVersion, kNormExceeded or
+/// kOk.
+Status judge_delta(Bytes delta, std::uint32_t dimension, const wire::RoundPlan& plan,
+                   const char* device);
+
 Buffer sign_plan(const wire::RoundPlan& plan, const seal::SigningKey& key);
 
 /// What a device's update said, after the gateway's checks of it.
