@@ -14,6 +14,8 @@ const char* to_string(EventKind kind) {
       return "ModelInstalled";
     case EventKind::kModelRefused:
       return "ModelRefused";
+    case EventKind::kPatchRefused:
+      return "PatchRefused";
     case EventKind::kRoundStarted:
       return "RoundStarted";
     case EventKind::kUpdateStored:
