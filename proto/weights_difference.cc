@@ -91,7 +91,7 @@ Result<bool> DifferenceDecoder::read_count(std::uint32_t& count, Phase next) {
   if (window_bits_ < kCountLengthBits) return false;
   const std::uint32_t length = peek(kCountLengthBits);
   if (length > std::bit_width(kMaxLayerValues)) return Status::kMalformed;
-  const std::uint32_t low_bits = std::max(length, 1U) - 1;
+  const std::uint32_t low_bits = length == 0 ? 0 : length - 1;
   if (window_bits_ < kCountLengthBits + low_bits) return false;
   const std::uint32_t low = peek(kCountLengthBits + low_bits) & ((1U << low_bits) - 1);
   drop(kCountLengthBits + low_bits);

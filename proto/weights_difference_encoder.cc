@@ -72,7 +72,7 @@ class Encoder {
   Status write_count(std::uint32_t count) {
     const auto length = static_cast<std::uint32_t>(std::bit_width(count));
     SKEP_TRY(bits_.write(length, kCountLengthBits));
-    return bits_.write(count, std::max(length, 1U) - 1);
+    return bits_.write(count, length == 0 ? 0 : length - 1);
   }
 
   Status write_tensor(const Tensor& tensor) {

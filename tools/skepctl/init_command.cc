@@ -8,6 +8,7 @@
 #include "skep/release/hold_out.h"
 #include "skep/release/initial_model.h"
 #include "skep/release/package.h"
+#include "skep/release/step.h"
 #include "spec_text.h"
 
 namespace skep::skepctl {
@@ -30,6 +31,17 @@ void require_round_options(const RoundOptions& round) {
           "--clip-norm is above 0 and below 65536");
   require(round.keep_permille >= 1 && round.keep_permille <= 1000, "--keep-permille is 1 to 1000");
   require(round.value_bits >= 2 && round.value_bits <= 16, "--value-bits is 2 to 16");
+}
+
+void require_release_options(const InitOptions& options) {
+  const bool is_exact = options.step_bits == 0;
+  if (!is_exact &&
+      (options.step_bits < release::kMinStepBits || options.step_bits > release::kMaxStepBits)) {
+    throw CommandError(Status::kInvalidArgument, "--step-bits is 0, or 2 to 16");
+  }
+  if (options.patch_depth > 16) {
+    throw CommandError(Status::kInvalidArgument, "--patch-depth is 0 to 16");
+  }
 }
 
 /// Empties the directory again if init does not succeed: all that is in it is init's.
@@ -113,6 +125,7 @@ Answer describe(const InitOptions& options, const pki::FederationId& id, const M
 Answer init(const InitOptions& options) {
   const ModelSpec spec = parse_spec(options.inputs, options.input_exponent, options.layers);
   require_round_options(options.round);
+  require_release_options(options);
   const std::uint32_t seed = options.seed ? *options.seed : std::random_device{}();
   const pki::FederationPaths paths{options.directory};
 
