@@ -505,5 +505,24 @@ TEST(Bounds, UpdateBytes) {
   EXPECT_EQ(decode_with(0x12, {}), kBad);                                    // no digest
 }
 
+TEST(Bounds, ModelPatch) {
+  const auto decode = [](std::uint32_t base_version, std::vector<std::size_t> sizes) {
+    const std::vector<Buffer> contents = {Buffer(sizes[0], 1), Buffer(sizes[1], 1),
+                                          Buffer(sizes[2], 1)};
+    const ModelPatch patch{base_version, contents[0], contents[1], contents[2]};
+    Buffer bytes(sizes[0] + sizes[1] + sizes[2] + 32);
+    return encode(patch, bytes).status();
+  };
+  EXPECT_EQ(decode(1, {1, 64, 1}), kOk);
+  EXPECT_EQ(decode(UINT32_MAX, {kMaxManifestBytes, 64, 100'000}), kOk);
+  EXPECT_EQ(decode(0, {1, 64, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {kMaxManifestBytes + 1, 64, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {0, 64, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {1, 63, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {1, 65, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {1, 64, 0}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {1, 64, kMaxPackageBytes}), Status::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace skep::wire

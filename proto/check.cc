@@ -136,6 +136,13 @@ Status check(const ModelPackage& package) {
   return require(!package.weights.empty());
 }
 
+Status check(const ModelPatch& patch) {
+  SKEP_TRY(require(patch.base_version >= 1));
+  SKEP_TRY(require(!patch.manifest.empty() && patch.manifest.size() <= kMaxManifestBytes));
+  SKEP_TRY(require(patch.signature.size() == kSignatureBytes));
+  return require(!patch.difference.empty());
+}
+
 Status check(const Problem& problem) {
   SKEP_TRY(check_version_number(problem.version));
   SKEP_TRY(require(in_range(problem.code, 1, 255)));

@@ -206,6 +206,20 @@ LayerSpec any_layer(const Shape& input) {
   return layer;
 }
 
+RC_GTEST_PROP(Property, ModelPatchIsReadBack, ()) {
+  const Buffer manifest = any_bytes(any(1, kMaxManifestBytes));
+  const Buffer signature = any_bytes(kSignatureBytes);
+  const Buffer difference = any_bytes(any(1, 2000));
+  const std::uint32_t base_version = any(1, UINT32_MAX);
+  const Buffer bytes = encoded(ModelPatch{base_version, manifest, signature, difference});
+  const Result<ModelPatch> read = decode_model_patch(bytes);
+  RC_ASSERT(read.ok());
+  RC_ASSERT(read->base_version == base_version);
+  RC_ASSERT(equal(read->manifest, manifest));
+  RC_ASSERT(equal(read->signature, signature));
+  RC_ASSERT(equal(read->difference, difference));
+}
+
 RC_GTEST_PROP(Property, ModelSpecIsReadBack, ()) {
   ModelSpec spec;
   spec.input_height = static_cast<std::uint16_t>(any(1, 20));

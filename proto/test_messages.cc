@@ -170,6 +170,14 @@ ModelPackage model_package() {
   return {.manifest = kManifest, .signature = pattern(kSignatureBytes), .weights = pattern(150)};
 }
 
+ModelPatch model_patch() {
+  static const Buffer kManifest = encoded(model_manifest());
+  return {.base_version = 19,
+          .manifest = kManifest,
+          .signature = pattern(kSignatureBytes),
+          .difference = pattern(90)};
+}
+
 Problem problem() {
   Problem problem{};
   problem.version = 1;
@@ -210,6 +218,7 @@ template Buffer encoded(const Update&);
 template Buffer encoded(const Receipt&);
 template Buffer encoded(const ModelManifest&);
 template Buffer encoded(const ModelPackage&);
+template Buffer encoded(const ModelPatch&);
 template Buffer encoded(const Problem&);
 template Buffer encoded(const DeviceCredentials&);
 
@@ -229,6 +238,8 @@ std::vector<Decoder> decoders() {
                                   {decode_model_manifest, skep_ModelManifest_size, true}),
       make_decoder<ModelPackage>("ModelPackage", model_package(),
                                  {decode_package, kMaxPackageBytes, false}),
+      make_decoder<ModelPatch>("ModelPatch", model_patch(),
+                               {decode_model_patch, kMaxPackageBytes, true}),
       make_decoder<Problem>("Problem", problem(), {decode_problem, kMaxProblemBytes, true}),
       make_decoder<DeviceCredentials>("DeviceCredentials", device_credentials(),
                                       {decode_credentials, kMaxDeviceCredentialsBytes, true}),

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <utility>
 
+#include "served_models.h"
+
 namespace skep::app {
 namespace {
 
@@ -171,9 +173,18 @@ void read_round(Section section, coordinator::Settings& round) {
   section.refuse_unknown();
 }
 
+void read_release(Section section, Config& config) {
+  section.integer("step_bits", config.round.step_bits, 0, 16);
+  if (config.round.step_bits == 1) {
+    section.fail(*section.find("step_bits"), "step_bits", "must be 0, or 2 to 16");
+  }
+  section.integer("patch_depth", config.patch_depth, 0, kMaxPatchDepth);
+  section.refuse_unknown();
+}
+
 void refuse_unknown_sections(const toml::table& root, const std::filesystem::path& file) {
   static const std::set<std::string, std::less<>> kSections = {
-      "coap", "store", "admin", "log", "round", "evaluation", "intake"};
+      "coap", "store", "admin", "log", "round", "evaluation", "release", "intake"};
   for (const auto& [key, node] : root) {
     if (kSections.contains(key.str())) continue;
     std::ostringstream message;
@@ -212,6 +223,8 @@ Config load_config(const std::filesystem::path& path) {
   evaluation.integer("max_accuracy_drop_permille", config.round.max_accuracy_drop_permille, 0,
                      1000);
   evaluation.refuse_unknown();
+
+  read_release(Section(path, root, "release"), config);
 
   Section intake(path, root, "intake");
   intake.integer("workers", config.intake_workers, 0, kMaxWorkers);

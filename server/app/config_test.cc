@@ -75,6 +75,9 @@ proximal_mu = 0.25
 [evaluation]
 holdout = "h.csv"
 max_accuracy_drop_permille = 12
+[release]
+step_bits = 14
+patch_depth = 15
 [intake]
 workers = 13
 )");
@@ -100,6 +103,8 @@ workers = 13
   EXPECT_EQ(config.round.proximal_mu_q16, 16384U);
   EXPECT_EQ(config.round.hold_out, directory_.path() / "h.csv");
   EXPECT_EQ(config.round.max_accuracy_drop_permille, 12U);
+  EXPECT_EQ(config.round.step_bits, 14U);
+  EXPECT_EQ(config.patch_depth, 15U);
   EXPECT_EQ(config.intake_workers, 13U);
   EXPECT_EQ(config.round.workers, 13U);
 }
@@ -135,6 +140,10 @@ TEST_F(ConfigTest, RefusesValuesOutOfRange) {
         << value;
   }
   EXPECT_THAT(error_of("[round]\nproximal_mu = 16.5\n"), HasSubstr("round.proximal_mu"));
+  EXPECT_THAT(error_of("[release]\nstep_bits = 17\n"), HasSubstr("release.step_bits"));
+  EXPECT_THAT(error_of("[release]\nstep_bits = 1\n"), HasSubstr(":2: release.step_bits must be 0"));
+  EXPECT_THAT(error_of("[release]\npatch_depth = 17\n"), HasSubstr("release.patch_depth"));
+  EXPECT_EQ(load("[release]\nstep_bits = 0\npatch_depth = 0\n").round.step_bits, 0U);
   EXPECT_THAT(error_of("coap = 3\n"), HasSubstr("coap must be a table"));
 }
 

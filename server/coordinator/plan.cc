@@ -7,6 +7,7 @@
 #include <string>
 
 #include "skep/compress/compressor.h"
+#include "skep/release/step.h"
 #include "skep/seal/sha256.h"
 
 namespace skep::coordinator {
@@ -65,6 +66,9 @@ void check(const Settings& settings) {
   check_range("value_bits", settings.value_bits, compress::kMinValueBits, compress::kMaxValueBits);
   check_range("momentum_q15", settings.momentum_q15, 0, 32767);
   check_range("max_accuracy_drop_permille", settings.max_accuracy_drop_permille, 0, 1000);
+  if (settings.step_bits != 0) {
+    check_range("step_bits", settings.step_bits, release::kMinStepBits, release::kMaxStepBits);
+  }
 }
 
 wire::RoundPlan make_plan(const Settings& settings, const store::FederationId& federation,

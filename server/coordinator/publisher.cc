@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "skep/learn/memory_plan.h"
+#include "skep/release/step.h"
 #include "skep/seal/sha256.h"
 
 namespace skep::coordinator {
@@ -93,6 +94,13 @@ server::Candidate Publisher::candidate_from_foreign(Bytes package) {
   candidate.spec_ = require(wire::to_model_spec(manifest.spec), "model");
   candidate.weights_.assign(weights.begin(), weights.end());
   candidate.contributor_count_ = manifest.contributor_count;
+  return candidate;
+}
+
+server::Candidate Publisher::quantise_step(server::Candidate candidate, const Base& base) const {
+  if (settings_.step_bits == 0) return candidate;
+  candidate.weights_ = release::quantise_step(candidate.spec_, base.weights, candidate.weights_,
+                                              settings_.step_bits);
   return candidate;
 }
 

@@ -43,6 +43,12 @@ class Publisher {
   /// The signature is not checked. Errors: CoordinatorError as Coordinator::import_model().
   server::Candidate candidate_from_foreign(Bytes package);
 
+  /// The candidate with its step from `base` in the configured number of bits, so that devices
+  /// have little to download; what is evaluated and released is exactly that.
+  /// Errors: ReleaseError as release::quantise_step().
+  [[nodiscard]] server::Candidate quantise_step(server::Candidate candidate,
+                                                const Base& base) const;
+
   /// Accepted unless it classifies fewer hold-out samples right than `base`, by more than the
   /// margin; an autoencoder unless its mean loss is higher than that of `base`, by more than the
   /// margin's part of it. A model of another kind is not compared. Errors: ReleaseError.

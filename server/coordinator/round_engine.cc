@@ -102,9 +102,10 @@ Outcome RoundEngine::aggregate(bool force) {
   if (sum.contributor_count() < settings_.minimum_updates) {
     return abandon(*std::move(round), "too few updates can be used");
   }
-  const auto candidate = aggregate::average(sum, base_.spec, base_.weights);
+  auto candidate = aggregate::average(sum, base_.spec, base_.weights);
   if (!candidate.ok()) return abandon(*std::move(round), to_string(candidate.status()));
-  return close_with(*candidate, *std::move(round), force);
+  return close_with(publisher_.quantise_step(*std::move(candidate), base_), *std::move(round),
+                    force);
 }
 
 Outcome RoundEngine::close_with(const server::Candidate& candidate, store::Round round,

@@ -237,6 +237,18 @@ TEST(WireVectors, ModelPackage) {
   EXPECT_EQ(encoded(ModelPackage{head->manifest_view(), head->signature, weights}), bytes);
 }
 
+TEST(WireVectors, ModelPatch) {
+  const Buffer bytes = read_vector("model_patch_v1");
+  const Result<ModelPatch> patch = decode_model_patch(bytes);
+  ASSERT_TRUE(patch.ok()) << to_string(patch.status());
+  EXPECT_EQ(patch->base_version, 19U);
+  EXPECT_EQ(copy(patch->manifest), read_vector("model_manifest_v1"));
+  EXPECT_EQ(copy(patch->signature), counting(0xd0, 64));
+  // The example of proto/weights_difference_test.cc.
+  EXPECT_EQ(copy(patch->difference), (Buffer{0x01, 0x04, 0x50, 0x88, 0x77, 0x20, 0x18}));
+  EXPECT_EQ(encoded(*patch), bytes);
+}
+
 TEST(WireVectors, Problem) {
   const Buffer bytes = read_vector("problem_v1");
   const Result<Problem> problem = decode_problem(bytes);

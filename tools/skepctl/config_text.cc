@@ -78,6 +78,11 @@ std::string config_text(const InitOptions& options, const std::string& holdout) 
   toml.text("holdout", holdout, "CSV of features and label; empty = every candidate is released");
   toml.number("max_accuracy_drop_permille", options.max_accuracy_drop_permille,
               "a candidate that is worse by more is not released");
+  toml.table("release");
+  toml.number("step_bits", options.step_bits,
+              "bits of each value of a release's step, 2 ... 16; 0 = exact");
+  toml.number("patch_depth", options.patch_depth,
+              "versions back from which devices get a patch, 0 ... 16");
   toml.table("intake");
   toml.number("workers", 0, "threads that open updates, 0 = one a core");
   return toml.str();

@@ -8,6 +8,7 @@
 #include "skep/release/hold_out.h"
 #include "skep/release/initial_model.h"
 #include "skep/release/package.h"
+#include "skep/release/step.h"
 #include "spec_text.h"
 
 namespace skep::skepctl {
@@ -33,7 +34,18 @@ void require_round_options(const RoundOptions& round) {
   // Stored as Q0.15 and Q16.16.
   require(round.momentum >= 0 && round.momentum <= 32767 / 32768.0,
           "--momentum is 0 to below 1 (32767/32768)");
-  require(round.proximal_mu >= 0 && round.proximal_mu < 65536, "--proximal-mu is 0 to below 65536");
+  require(round.proximal_mu >= 0 && round.proximal_mu <= 16, "--proximal-mu is 0 to 16");
+}
+
+void require_release_options(const InitOptions& options) {
+  const bool is_exact = options.step_bits == 0;
+  if (!is_exact &&
+      (options.step_bits < release::kMinStepBits || options.step_bits > release::kMaxStepBits)) {
+    throw CommandError(Status::kInvalidArgument, "--step-bits is 0, or 2 to 16");
+  }
+  if (options.patch_depth > 16) {
+    throw CommandError(Status::kInvalidArgument, "--patch-depth is 0 to 16");
+  }
 }
 
 /// Empties the directory again if init does not succeed: all that is in it is init's.
@@ -125,6 +137,7 @@ Answer describe(const InitOptions& options, const pki::FederationId& id, const F
 
 Answer init(const InitOptions& options) {
   require_round_options(options.round);
+  require_release_options(options);
   const FirstModel first = choose_model(options);
   const pki::FederationPaths paths{options.directory};
 

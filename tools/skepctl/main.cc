@@ -105,6 +105,14 @@ void add_init(CLI::App& app, CommandLine& line) {
       ->add_option("--max-accuracy-drop-permille", options.max_accuracy_drop_permille,
                    "A candidate that is worse by more is not released")
       ->capture_default_str();
+  init_app
+      ->add_option("--step-bits", options.step_bits,
+                   "Bits of each value of a release's step, 0 = exact")
+      ->capture_default_str();
+  init_app
+      ->add_option("--patch-depth", options.patch_depth,
+                   "Versions back from which devices get a patch")
+      ->capture_default_str();
   add_round_options(init_app, options.round);
   init_app->callback([&line] {
     if (line.init_options.model.empty() && line.init_options.layers.empty()) {

@@ -88,6 +88,15 @@ struct ModelPackage {
   Bytes weights;    ///< Not empty.
 };
 
+/// The version field is not here: encode() writes it, decode_model_patch() checks it. A device
+/// reads a patch with PatchReader (skep/wire/patch_reader.h), piece by piece.
+struct ModelPatch {
+  std::uint32_t base_version = 0;  ///< ≥ 1.
+  Bytes manifest;                  ///< As in the ModelPackage of the version that it leads to.
+  Bytes signature;                 ///< kSignatureBytes.
+  Bytes difference;                ///< Not empty; skep/wire/weights_difference.h.
+};
+
 inline constexpr std::size_t kMaxRoundPlanBytes = skep_RoundPlan_size;
 inline constexpr std::size_t kMaxSignedRoundPlanBytes =
     3 + kMaxRoundPlanBytes + 2 + kSignatureBytes;
@@ -114,6 +123,7 @@ struct PackageHead {
 [[nodiscard]] Result<SealedUpdate> decode_sealed_update(Bytes bytes);
 [[nodiscard]] Result<Update> decode_update(Bytes bytes);
 [[nodiscard]] Result<Receipt> decode_receipt(Bytes bytes);
+[[nodiscard]] Result<ModelPatch> decode_model_patch(Bytes bytes);
 
 /// The manifest's spec is checked as by to_model_spec().
 [[nodiscard]] Result<ModelManifest> decode_model_manifest(Bytes bytes);
@@ -143,6 +153,7 @@ Status read_model_package(const ByteSource& package, PackageHead& out);
 [[nodiscard]] Result<std::size_t> encode(const Receipt& message, MutableBytes out);
 [[nodiscard]] Result<std::size_t> encode(const ModelManifest& message, MutableBytes out);
 [[nodiscard]] Result<std::size_t> encode(const ModelPackage& message, MutableBytes out);
+[[nodiscard]] Result<std::size_t> encode(const ModelPatch& message, MutableBytes out);
 [[nodiscard]] Result<std::size_t> encode(const Problem& message, MutableBytes out);
 [[nodiscard]] Result<std::size_t> encode(const DeviceCredentials& message, MutableBytes out);
 

@@ -19,7 +19,7 @@
 
 namespace skep::coordinator {
 
-/// The sections [round] and [evaluation] of skepd.toml.
+/// The sections [round], [evaluation] and [release] of skepd.toml.
 struct Settings {
   std::uint32_t quorum = 20;          ///< Updates that close a round, ≥ minimum_updates.
   std::uint32_t deadline_s = 600;     ///< Then minimum_updates are enough; 0 = no deadline.
@@ -38,6 +38,8 @@ struct Settings {
   std::filesystem::path hold_out;  ///< CSV; empty = nothing is evaluated, all is released.
   /// Of the hold-out samples, or of an autoencoder's mean loss; more is rejected.
   std::uint32_t max_accuracy_drop_permille = 20;
+  std::uint32_t step_bits =
+      6;                 ///< Of a release's step, 2 … 16 (release::quantise_step()); 0 = all.
   unsigned workers = 0;  ///< Threads that open updates; 0 = one for each core.
 };
 
