@@ -287,8 +287,7 @@ Result<std::uint32_t> LocalRound::loss(const ModelSpec& spec, const ByteSource& 
                                        std::span<const std::int16_t> features,
                                        std::uint16_t label) {
   SKEP_ASSIGN_OR_RETURN(learn::Engine engine, inference_engine(spec, weights));
-  SKEP_TRY(engine.forward(features).status());
-  return engine.loss_q16(label);
+  return engine.evaluate(features, label);
 }
 
 }  // namespace skep::round

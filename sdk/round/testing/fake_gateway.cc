@@ -8,7 +8,7 @@
 
 #include "skep/compress/decoder.h"
 #include "skep/learn/engine.h"
-#include "skep/learn/weights.h"
+#include "skep/learn/layers.h"
 #include "skep/seal/crypto.h"
 #include "skep/seal/sha256.h"
 #include "skep/version.h"
@@ -269,7 +269,7 @@ std::optional<Buffer> FakeGateway::patch_from(std::uint32_t base_version) const 
   }
   const ModelSpec spec = take(wire::to_model_spec(manifest.spec));
   std::vector<wire::LayerCounts> layers;
-  for (const learn::LayerWeightsLayout& layer : learn::DenseLayers(spec)) {
+  for (const learn::FusedLayer& layer : learn::ParameterLayers(spec)) {
     layers.push_back({.weights = layer.weight_count, .biases = layer.bias_count});
   }
   Buffer difference(2 * weights.size());
