@@ -48,10 +48,10 @@ transport::CoapEndpoint endpoint_of(const wire::DeviceCredentials& credentials, 
           .device_private_key = Bytes(credentials.device_private_key)};
 }
 
-std::vector<round_testing::Sample> to_samples(const std::vector<demo::Digit>& digits) {
+std::vector<round_testing::Sample> to_samples(const std::vector<learn_testing::Sample>& digits) {
   std::vector<round_testing::Sample> samples;
-  for (const demo::Digit& digit : digits) {
-    samples.push_back({{digit.pixels.begin(), digit.pixels.end()}, digit.label});
+  for (const learn_testing::Sample& digit : digits) {
+    samples.push_back({{digit.features.begin(), digit.features.end()}, digit.label});
   }
   return samples;
 }
@@ -119,7 +119,7 @@ class WatchedDevice::Client final : public transport::Client, private transport:
 };
 
 WatchedDevice::WatchedDevice(const wire::DeviceCredentials& credentials,
-                             const std::vector<demo::Digit>& digits, std::uint32_t training_seed)
+                             const std::vector<learn_testing::Sample>& digits, std::uint32_t training_seed)
     : credentials_(credentials),
       gateway_ip_(ip_of(credentials_)),
       flash_({.size_bytes = 64 * 1024, .erase_unit_bytes = 4096, .program_unit_bytes = 8}),

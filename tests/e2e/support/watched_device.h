@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "skep/core_testing/ram_flash.h"
-#include "skep/demo/digits_data.h"
+#include "skep/learn_testing/data_set.h"
 #include "skep/device.h"
 #include "skep/round_testing/fakes.h"
 #include "skep/wire/codec.h"
@@ -20,7 +20,7 @@ using Buffer = std::vector<std::uint8_t>;
 /// std::runtime_error if it cannot start.
 class WatchedDevice {
  public:
-  WatchedDevice(const wire::DeviceCredentials& credentials, const std::vector<demo::Digit>& digits,
+  WatchedDevice(const wire::DeviceCredentials& credentials, const std::vector<learn_testing::Sample>& digits,
                 std::uint32_t training_seed);
   ~WatchedDevice();
   WatchedDevice(const WatchedDevice&) = delete;
