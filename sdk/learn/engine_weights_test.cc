@@ -6,15 +6,14 @@
 #include <cmath>
 #include <vector>
 
+#include "bounded_step.h"
 #include "engine_test_support.h"
 #include "skep/learn/engine.h"
-#include "skep/learn_testing/float_mlp.h"
 #include "skep/learn_testing/specs.h"
 
 namespace skep::learn {
 namespace {
 
-using learn_testing::Mlp;
 using learn_testing::mlp_spec;
 using Blob = std::vector<std::uint8_t>;
 
@@ -27,9 +26,7 @@ TEST(Initialize, FollowsHe) {
     const ModelSpec spec = mlp_spec({inputs, outputs}, 0);
     TestEngine engine(spec, Purpose::kInference);
     ASSERT_EQ(engine->initialize(inputs), Status::kOk);
-    Mlp<double> mlp;
-    const auto& layer = mlp.add_layer(inputs, outputs, false);
-    learn_testing::load_weights_blob(mlp, engine.blob());
+    const LayerValues layer = values_of_blob(spec, engine.blob())[0];
     const double limit = std::sqrt(6.0 / inputs);
     double sum = 0;
     double squares = 0;
@@ -217,12 +214,8 @@ Blob random_tiny_blob() {
 }
 
 std::vector<double> values_of(const Blob& blob) {
-  Mlp<double> mlp;
-  mlp.add_layer(2, 1, true);
-  mlp.add_layer(1, 2, false);
-  learn_testing::load_weights_blob(mlp, blob);
   std::vector<double> values;
-  for (const auto& layer : mlp.layers()) {
+  for (const LayerValues& layer : values_of_blob(kTiny, blob)) {
     values.insert(values.end(), layer.weights.begin(), layer.weights.end());
     values.insert(values.end(), layer.biases.begin(), layer.biases.end());
   }

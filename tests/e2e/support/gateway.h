@@ -18,7 +18,7 @@
 namespace skep::e2e {
 
 /// Images of ten classes that can be told apart; which ones depends on `seed`.
-std::vector<demo::Digit> made_up_digits(std::size_t count, std::uint32_t seed);
+std::vector<learn_testing::Sample> made_up_digits(std::size_t count, std::uint32_t seed);
 
 /// A federation in a temporary directory whose rounds end only by `skepctl round aggregate`.
 /// Errors are exceptions with the text of what failed.
