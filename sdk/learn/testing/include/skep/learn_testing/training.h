@@ -23,6 +23,7 @@ class OwnedEngine {
                                        optimizer)) {}
 
   learn::Engine* operator->() { return &engine_; }
+  learn::Engine& operator*() { return engine_; }
 
   [[nodiscard]] std::vector<std::uint8_t> weights() const {
     std::vector<std::uint8_t> blob(learn::plan_memory(engine_.spec())->weights_blob_bytes);
