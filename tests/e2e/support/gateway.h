@@ -9,7 +9,7 @@
 #include <map>
 #include <string>
 
-#include "skep/demo/digits_data.h"
+#include "skep/demo/federated_data.h"
 #include "skep/demo/federation.h"
 #include "skep/process/process.h"
 #include "skep/seal/sha256.h"
