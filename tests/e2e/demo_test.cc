@@ -12,9 +12,8 @@ namespace {
 
 nlohmann::json run_demo(const std::string& seed) {
   const std::string programs = SKEP_BIN_DIR;
-  return process::run_json({programs + "/skep-demo", "--bin-dir", programs, "--data",
-                            SKEP_DIGITS_CSV, "--format", "json", "--devices", "8", "--rounds", "6",
-                            "--seed", seed});
+  return process::run_json({programs + "/skep-demo", "--bin-dir", programs, "--data", SKEP_DATA_DIR,
+                            "--format", "json", "--devices", "8", "--rounds", "6", "--seed", seed});
 }
 
 TEST(Demo, EveryPartWorksAndTheSeedDecides) {

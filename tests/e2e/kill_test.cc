@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "skep/demo/digits_data.h"
+#include "skep/demo/federated_data.h"
 #include "skep/demo/federation.h"
 #include "skep/process/process.h"
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "skep/demo/digits_data.h"
+#include "skep/demo/federated_data.h"
 #include "skep/demo/federation.h"
 #include "skep/demo/local_update.h"
 #include "skep/process/process.h"

@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "skep/demo/digits_data.h"
+#include "skep/demo/federated_data.h"
 #include "skep/demo/federation.h"
 #include "skep/demo/local_update.h"
 #include "skep/pki/keys.h"

@@ -18,7 +18,7 @@
 
 #include "programs.h"
 #include "skep/core/prng.h"
-#include "skep/demo/digits_data.h"
+#include "skep/demo/federated_data.h"
 #include "skep/demo/federation.h"
 #include "skep/learn/engine.h"
 #include "skep/learn_testing/benchmark_models.h"
@@ -49,7 +49,7 @@ struct Curves {
 
 // ---- float32
 
-FloatModel average_of_round(const FloatModel& base, const demo::FederatedDigits& digits,
+FloatModel average_of_round(const FloatModel& base, const demo::FederatedData& digits,
                             const Options& options, std::uint32_t round) {
   const learn::LearningRate rate{static_cast<std::uint16_t>(options.recipe.learning_rate_mantissa),
                                  static_cast<std::uint8_t>(options.recipe.learning_rate_shift)};
@@ -71,7 +71,7 @@ FloatModel average_of_round(const FloatModel& base, const demo::FederatedDigits&
   return average;
 }
 
-std::vector<double> float_curve(const demo::FederatedDigits& digits, const Options& options) {
+std::vector<double> float_curve(const demo::FederatedData& digits, const Options& options) {
   std::vector<double> curve;
   const ModelSpec spec = learn_testing::digits_mlp(learn_testing::kDigitsInputExponent);
   auto model =
@@ -100,7 +100,7 @@ ordered_json finished_rounds(demo::Federation& federation, const Options& option
 }
 
 // The released model's accuracy: a refused candidate leaves it as it was.
-std::vector<double> skep_curve(const demo::FederatedDigits& digits, const Options& options) {
+std::vector<double> skep_curve(const demo::FederatedData& digits, const Options& options) {
   const process::TemporaryDirectory directory;
   const std::filesystem::path held_out = directory.path() / "held-out.csv";
   demo::write_csv(held_out, digits.held_out);
@@ -176,7 +176,7 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   try {
-    const demo::FederatedDigits digits =
+    const demo::FederatedData digits =
         demo::split(learn_testing::load_digits(options.data), options.devices,
                     options.dirichlet_alpha, options.seed);
     const Curves curves{.float32 = float_curve(digits, options),

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "session.h"
-#include "skep/demo/digits_data.h"
+#include "skep/demo/federated_data.h"
 #include "skep/demo/federation.h"
 #include "skep/demo/local_update.h"
 #include "skep/process/process.h"
@@ -52,7 +52,7 @@ class GatewayRun {
  private:
   RunOptions options_;
   process::TemporaryDirectory directory_;
-  demo::FederatedDigits digits_;
+  demo::FederatedData digits_;
   std::unique_ptr<demo::Federation> federation_;
   std::vector<wire::DeviceCredentials> credentials_;
 };

@@ -55,9 +55,9 @@ void replace_line(std::string& text, const std::string& key, const std::string& 
 
 Federation::Federation(std::filesystem::path programs, std::filesystem::path directory,
                        const RoundRecipe& recipe, const std::filesystem::path& held_out,
-                       std::uint32_t seed)
+                       std::uint32_t seed, const FirstModel& model)
     : programs_(std::move(programs)), directory_(std::move(directory)), recipe_(recipe) {
-  (void)process::run_json({programs_ / "skepctl",
+  process::Command command{programs_ / "skepctl",
                            "--format",
                            "json",
                            "init",
@@ -65,12 +65,7 @@ Federation::Federation(std::filesystem::path programs, std::filesystem::path dir
                            "--port",
                            std::to_string(free_udp_port()),
                            "--model-name",
-                           "digits",
-                           "--inputs",
-                           "64",
-                           "--input-exponent=-4",
-                           "--layers",
-                           "dense:32,relu,dense:10",
+                           model.name,
                            "--seed",
                            std::to_string(seed),
                            "--holdout",
@@ -96,7 +91,9 @@ Federation::Federation(std::filesystem::path programs, std::filesystem::path dir
                            "--step-bits",
                            std::to_string(recipe.step_bits),
                            "--patch-depth",
-                           std::to_string(recipe.patch_depth)});
+                           std::to_string(recipe.patch_depth)};
+  command.insert(command.end(), model.options.begin(), model.options.end());
+  (void)process::run_json(command);
 }
 
 process::Command Federation::skepctl(const process::Command& arguments) const {

@@ -1,4 +1,4 @@
-// skep-demo: twenty devices learn handwritten digits together, and what protects them is shown.
+// skep-demo: twenty devices learn together, and what protects them is shown.
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -8,6 +8,7 @@
 
 #include "report.h"
 #include "scenario.h"
+#include "skep/demo/learning_task.h"
 
 namespace {
 
@@ -21,28 +22,28 @@ bool is_as_promised(const skep::demo::Summary& summary) {
 int main(int argc, char** argv) {
   skep::demo::Options options;
   std::string format = "text";
-  CLI::App app("A gateway and its devices on this machine learn handwritten digits.", "skep-demo");
+  CLI::App app("A gateway and its devices on this machine learn together.", "skep-demo");
   app.add_option("--bin-dir", options.programs, "Folder of skepd, skepctl and skep-device")
       ->required();
-  app.add_option("--data", options.data, "digits.csv (tools/deps/fetch)")->required();
-  app.add_option("--devices", options.devices)->check(CLI::Range(1, 99))->capture_default_str();
-  app.add_option("--rounds", options.recipe.max_rounds)
-      ->check(CLI::Range(1, 1000))
+  app.add_option("--task", options.task, "What they learn")
+      ->check(CLI::IsMember(skep::demo::task_names()))
       ->capture_default_str();
+  app.add_option("--data", options.data, "Folder of the data sets (tools/deps/fetch)")->required();
+  app.add_option("--devices", options.devices)->check(CLI::Range(1, 99))->capture_default_str();
+  app.add_option("--rounds", options.rounds.max_rounds, "Default: what suits the task; so below")
+      ->check(CLI::Range(1, 1000));
   app.add_option("--seed", options.seed, "The same seed gives the same model")
       ->check(CLI::Range(1U, UINT32_MAX))
       ->capture_default_str();
-  app.add_option("--alpha", options.dirichlet_alpha, "How evenly the digits are spread")
+  app.add_option("--alpha", options.dirichlet_alpha, "How evenly the samples are spread")
       ->check(CLI::Range(0.01, 1000.0))
       ->capture_default_str();
-  app.add_option("--keep-permille", options.recipe.keep_permille)->capture_default_str();
-  app.add_option("--value-bits", options.recipe.value_bits)->capture_default_str();
-  app.add_option("--step-bits", options.recipe.step_bits, "Of a release's step, 0 = exact")
-      ->capture_default_str();
-  app.add_option("--patch-depth", options.recipe.patch_depth,
-                 "Versions back from which devices get a patch, 0 = none")
-      ->capture_default_str();
-  app.add_option("--local-epochs", options.recipe.local_epochs)->capture_default_str();
+  app.add_option("--keep-permille", options.rounds.keep_permille);
+  app.add_option("--value-bits", options.rounds.value_bits);
+  app.add_option("--local-epochs", options.rounds.local_epochs);
+  app.add_option("--step-bits", options.rounds.step_bits, "Of a release's step, 0 = exact");
+  app.add_option("--patch-depth", options.rounds.patch_depth,
+                 "Versions back from which devices get a patch, 0 = none");
   app.add_option("--directory", options.directory, "Keep everything in this new folder");
   app.add_option("--format", format, "json: one document on stdout, progress on stderr")
       ->check(CLI::IsMember({"text", "json"}))

@@ -8,10 +8,9 @@
 #include <vector>
 
 #include "skep/core/prng.h"
-#include "skep/demo/digits_data.h"
-#include "skep/learn/engine.h"
+#include "skep/demo/federated_data.h"
+#include "skep/demo/learning_task.h"
 #include "skep/learn/memory_plan.h"
-#include "skep/learn_testing/benchmark_models.h"
 #include "skep/learn_testing/training.h"
 
 namespace skep::demo {
@@ -22,23 +21,26 @@ using nlohmann::json;
 
 constexpr auto kPollInterval = 200ms;
 constexpr auto kPatience = 120s;  // without any change
-constexpr std::uint32_t kFloatEpochs = 20;
-constexpr learn::LearningRate kFloatRate{3, 6};
-constexpr ModelSpec kSpec = learn_testing::digits_mlp(learn_testing::kDigitsInputExponent);
-
-learn::MemoryPlan memory_plan() { return *learn::plan_memory(kSpec); }
 
 // What is lost by not bringing the data together, and by integers: float32 and all samples in one
-// place, from the same first weights, with the rate and the number of epochs of learn_digits_test.
-double centralised_float_accuracy(const FederatedDigits& digits, const Options& options) {
-  std::vector<Sample> training;
-  for (const auto& device : digits.devices) {
-    training.insert(training.end(), device.begin(), device.end());
-  }
+// place, from the same first weights.
+double centralised_float_accuracy(const LearningTask& task, std::uint32_t seed) {
   learn_testing::OwnedReferenceNetwork<float> network(
-      kSpec, learn_testing::initial_weights(kSpec, options.seed));
-  learn_testing::train(*network, training, options.seed, kFloatEpochs, kFloatRate);
-  return learn_testing::accuracy_of(*network, digits.held_out);
+      task.spec, learn_testing::initial_weights(task.spec, seed));
+  learn_testing::train(*network, task.training, seed, task.central_epochs, task.central_rate);
+  return learn_testing::accuracy_of(*network, task.held_out);
+}
+
+RoundRecipe recipe_of(const LearningTask& task, const Options& options) {
+  RoundRecipe recipe = task.recipe;
+  recipe.quorum = options.devices;
+  recipe.max_rounds = options.rounds.max_rounds.value_or(recipe.max_rounds);
+  recipe.local_epochs = options.rounds.local_epochs.value_or(recipe.local_epochs);
+  recipe.keep_permille = options.rounds.keep_permille.value_or(recipe.keep_permille);
+  recipe.value_bits = options.rounds.value_bits.value_or(recipe.value_bits);
+  recipe.step_bits = options.rounds.step_bits.value_or(recipe.step_bits);
+  recipe.patch_depth = options.rounds.patch_depth.value_or(recipe.patch_depth);
+  return recipe;
 }
 
 std::string device_name(std::size_t index) {
@@ -64,8 +66,9 @@ class Scenario {
       : options_(options),
         directory_(directory),
         observer_(observer),
-        digits_(split(learn_testing::load_digits(options.data), options.devices,
-                      options.dirichlet_alpha, options.seed)) {}
+        task_(load_task(options.task, options.data, options.seed)),
+        recipe_(recipe_of(task_, options)),
+        devices_(deal(task_.training, options.devices, options.dirichlet_alpha, options.seed)) {}
 
   Summary run() {
     prepare();
@@ -84,23 +87,21 @@ class Scenario {
     observer_.on_step("making the federation and enrolling " + std::to_string(options_.devices) +
                       " devices");
     const std::filesystem::path held_out = directory_ / "held-out.csv";
-    write_csv(held_out, digits_.held_out);
-    RoundRecipe recipe = options_.recipe;
-    recipe.quorum = options_.devices;
-    federation_.emplace(options_.programs, directory_ / "federation", recipe, held_out,
-                        options_.seed);
-    for (std::size_t i = 0; i < digits_.devices.size(); ++i) {
-      write_csv(samples(i, "good"), digits_.devices[i]);
-      write_csv(samples(i, "poisoned"), flip_labels(digits_.devices[i]));
+    write_csv(held_out, task_.held_out);
+    federation_.emplace(options_.programs, directory_ / "federation", recipe_, held_out,
+                        options_.seed, task_.model);
+    for (std::size_t i = 0; i < devices_.size(); ++i) {
+      write_csv(samples(i, "good"), devices_[i]);
+      write_csv(samples(i, "poisoned"), flip_labels(devices_[i], task_.spec.outputs()));
       federation_->enrol(device_name(i));
     }
     summary_.devices = options_.devices;
-    summary_.dense_float_bytes = memory_plan().parameter_count * 4;
+    summary_.dense_float_bytes = learn::plan_memory(task_.spec)->parameter_count * 4;
   }
 
   void learn_together() {
-    observer_.on_step("learning: each device trains on its own digits, " +
-                      std::to_string(options_.recipe.max_rounds) + " rounds");
+    observer_.on_step("learning: each device trains on its own samples, " +
+                      std::to_string(recipe_.max_rounds) + " rounds");
     federation_->start_gateway();
     start_devices("good");
     const json status = wait_for([&](const json& state) { return state.at("state") == "idle"; });
@@ -119,11 +120,11 @@ class Scenario {
   }
 
   void compare_with_float() {
-    observer_.on_step("training float32 on all digits in one place, for comparison");
-    summary_.float_accuracy = centralised_float_accuracy(digits_, options_);
+    observer_.on_step("training float32 on all samples in one place, for comparison");
+    summary_.float_accuracy = centralised_float_accuracy(task_, options_.seed);
   }
 
-  // Every device is taken over and trains on opposite labels. The gateway's own digits show it.
+  // Every device is taken over and trains on opposite labels. The gateway's own samples show it.
   void refuse_poison() {
     observer_.on_step("poisoning all devices: their labels are flipped");
     federation_->stop_devices();
@@ -183,7 +184,7 @@ class Scenario {
   }
 
   void start_devices(const char* kind) {
-    for (std::size_t i = 0; i < digits_.devices.size(); ++i) {
+    for (std::size_t i = 0; i < devices_.size(); ++i) {
       const auto index = static_cast<std::uint32_t>(i);
       federation_->start_device(device_name(i), samples(i, kind), mix_seed(options_.seed, index),
                                 {"--backoff-first-ms", "200"});
@@ -241,7 +242,9 @@ class Scenario {
   const Options& options_;
   std::filesystem::path directory_;
   Observer& observer_;
-  FederatedDigits digits_;
+  LearningTask task_;
+  RoundRecipe recipe_;
+  std::vector<std::vector<Sample>> devices_;
   std::optional<Federation> federation_;
   Summary summary_;
   std::uint32_t good_version_ = 0;

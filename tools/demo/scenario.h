@@ -10,14 +10,25 @@
 
 namespace skep::demo {
 
+/// What of the task's recipe the command line replaces.
+struct RoundChoices {
+  std::optional<std::uint32_t> max_rounds;
+  std::optional<std::uint32_t> local_epochs;
+  std::optional<std::uint32_t> keep_permille;
+  std::optional<std::uint32_t> value_bits;
+  std::optional<std::uint32_t> step_bits;
+  std::optional<std::uint32_t> patch_depth;
+};
+
 struct Options {
   std::filesystem::path programs;   ///< Folder of skepd, skepctl and skep-device.
-  std::filesystem::path data;       ///< digits.csv
+  std::string task = "digits";      ///< One of task_names().
+  std::filesystem::path data;       ///< Folder of the data sets.
   std::filesystem::path directory;  ///< Empty: a temporary one, removed at the end.
   std::uint32_t devices = 20;
   std::uint32_t seed = 1;
   double dirichlet_alpha = 0.5;
-  RoundRecipe recipe;
+  RoundChoices rounds;
 };
 
 /// One finished round, as the gateway tells it.
@@ -27,13 +38,13 @@ struct RoundRow {
   std::uint64_t bytes_up = 0;      ///< Sealed updates, before DTLS.
   std::uint64_t bytes_down = 0;    ///< Plans and models, before DTLS.
   double loss = 0;                 ///< Of the round's base model on the devices' samples, nats.
-  std::optional<double> accuracy;  ///< Of the round's model on the held-out digits.
+  std::optional<double> accuracy;  ///< Of the round's model on the held-out samples.
   std::string outcome;             ///< "released" or "rejected".
 };
 
 /// Everything in it was measured in this run.
 struct Summary {
-  double accuracy = 0;        ///< Of the final model on the held-out digits, 0 … 1.
+  double accuracy = 0;        ///< Of the final model on the held-out samples, 0 … 1.
   double float_accuracy = 0;  ///< Float32, all samples in one place.
   std::uint32_t rounds = 0;
   std::uint32_t devices = 0;

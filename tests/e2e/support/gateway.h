@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "skep/demo/digits_data.h"
+#include "skep/demo/federated_data.h"
 #include "skep/demo/federation.h"
 #include "skep/process/process.h"
 #include "skep/seal/sha256.h"

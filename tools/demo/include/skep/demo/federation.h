@@ -28,12 +28,20 @@ struct RoundRecipe {
   std::uint32_t patch_depth = 8;
 };
 
+/// The first model, as `skepctl init` makes it.
+struct FirstModel {
+  std::string name = "digits";
+  process::Command options{"--inputs", "64", "--input-exponent=-4", "--layers",
+                           "dense:32,relu,dense:10"};
+};
+
 /// Errors are exceptions whose text has what the failing program said.
 class Federation {
  public:
-  /// `skepctl init` in `directory` for the digits model, on a free UDP port of loopback.
+  /// `skepctl init` in `directory`, on a free UDP port of loopback.
   Federation(std::filesystem::path programs, std::filesystem::path directory,
-             const RoundRecipe& recipe, const std::filesystem::path& held_out, std::uint32_t seed);
+             const RoundRecipe& recipe, const std::filesystem::path& held_out, std::uint32_t seed,
+             const FirstModel& model = {});
 
   void enrol(const std::string& device);
 

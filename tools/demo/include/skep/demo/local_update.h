@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "skep/bytes.h"
-#include "skep/demo/digits_data.h"
+#include "skep/demo/federated_data.h"
 #include "skep/model_spec.h"
 #include "skep/wire/codec.h"
 

@@ -1,11 +1,14 @@
-#include "skep/demo/digits_data.h"
+#include "skep/demo/federated_data.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <set>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 namespace skep::demo {
 namespace {
@@ -18,9 +21,9 @@ std::multiset<Key> keys(const std::vector<Sample>& digits) {
   return result;
 }
 
-TEST(DigitsData, EverySampleGoesToOnePlace) {
+TEST(FederatedData, EverySampleGoesToOnePlace) {
   const std::vector<Sample> digits = learn_testing::load_digits();
-  const FederatedDigits federated = split(digits, 20, 0.5, 7);
+  const FederatedData federated = split(digits, 20, 0.5, 7);
   std::multiset<Key> dealt = keys(federated.held_out);
   EXPECT_EQ(dealt.size(), digits.size() / 5);
   for (const auto& device : federated.devices) {
@@ -30,7 +33,7 @@ TEST(DigitsData, EverySampleGoesToOnePlace) {
   EXPECT_EQ(dealt, keys(digits));
 }
 
-TEST(DigitsData, TheSeedDecides) {
+TEST(FederatedData, TheSeedDecides) {
   const std::vector<Sample> digits = learn_testing::load_digits();
   const auto sizes = [&](std::uint32_t seed) {
     std::vector<std::size_t> result;
@@ -41,7 +44,7 @@ TEST(DigitsData, TheSeedDecides) {
   EXPECT_NE(sizes(1), sizes(2));
 }
 
-TEST(DigitsData, ASmallAlphaIsLessEven) {
+TEST(FederatedData, ASmallAlphaIsLessEven) {
   const std::vector<Sample> digits = learn_testing::load_digits();
   const auto largest_class_share = [&](double alpha) {
     double sum = 0;
@@ -55,14 +58,14 @@ TEST(DigitsData, ASmallAlphaIsLessEven) {
   EXPECT_GT(largest_class_share(0.1), largest_class_share(100.0) + 0.2);
 }
 
-TEST(DigitsData, RefusesMoreDevicesThanSamplesAllow) {
+TEST(FederatedData, RefusesMoreDevicesThanSamplesAllow) {
   EXPECT_THROW((void)split(learn_testing::load_digits(), 200, 0.5, 1), std::invalid_argument);
 }
 
-TEST(DigitsData, FlippingTwiceIsNothing) {
+TEST(FederatedData, FlippingTwiceIsNothing) {
   const std::vector<Sample> digits = learn_testing::load_digits();
-  EXPECT_EQ(keys(flip_labels(flip_labels(digits))), keys(digits));
-  EXPECT_NE(keys(flip_labels(digits)), keys(digits));
+  EXPECT_EQ(keys(flip_labels(flip_labels(digits, 10), 10)), keys(digits));
+  EXPECT_NE(keys(flip_labels(digits, 10)), keys(digits));
 }
 
 }  // namespace
