@@ -40,8 +40,9 @@ std::string explain_layers(const ModelSpec& spec) {
     const std::string where = "layer " + number(i) + " (" + name_of(layer.kind) + ")";
     const Status order = learn::internal::check_order(layer, previous);
     if (order != Status::kOk) {
-      return where + (previous == nullptr ? " is applied to the sample itself"
-                                          : " follows another activation") +
+      return where +
+             (previous == nullptr ? " is applied to the sample itself"
+                                  : " follows another activation") +
              ": expected it after a layer that computes";
     }
     const Result<Shape> next = output_shape(layer, shape);
@@ -50,8 +51,10 @@ std::string explain_layers(const ModelSpec& spec) {
     if (layer.kind != LayerKind::kFlatten) previous = &layer;
     shape = *next;
   }
-  return trainable ? "" : "nothing is left to train: expected a dense or conv layer that is not "
-                          "frozen (frozen_layers is " + number(spec.frozen_layers) + ")";
+  return trainable ? ""
+                   : "nothing is left to train: expected a dense or conv layer that is not "
+                     "frozen (frozen_layers is " +
+                         number(spec.frozen_layers) + ")";
 }
 
 std::string explain_loss(const ModelSpec& spec) {
@@ -169,8 +172,8 @@ std::string explain(const LayerSpec& layer, const Shape& input, Status status) {
 learn::MemoryPlan require_plan(const ModelSpec& spec, const learn::Optimizer& optimizer) {
   const Result<learn::MemoryPlan> plan = learn::plan_memory(spec, optimizer);
   if (!plan.ok()) {
-    throw ExchangeError(plan.status(), "the spec is not a model that can run: " +
-                                           explain(spec, optimizer));
+    throw ExchangeError(plan.status(),
+                        "the spec is not a model that can run: " + explain(spec, optimizer));
   }
   return *plan;
 }

@@ -21,8 +21,8 @@ class FirstError : public google::protobuf::io::ErrorCollector {
                 const std::string& message) override {
     if (!text_.empty()) return;
     // Counted from 0, and −1 for what concerns the whole.
-    if (line >= 0) text_ = "line " + std::to_string(line + 1) + ", column " +
-                           std::to_string(column + 1) + ": ";
+    if (line >= 0)
+      text_ = "line " + std::to_string(line + 1) + ", column " + std::to_string(column + 1) + ": ";
     text_ += printable(message);
   }
   [[nodiscard]] const std::string& text() const { return text_; }
@@ -42,8 +42,8 @@ text::ModelSpec parse(std::string_view content, const std::string& name) {
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
   if (!parser.ParseFromString(std::string(content), &message)) {
-    throw ExchangeError(Status::kMalformed, name + ", " + error.text() +
-                                                " (expected a ModelSpec of proto/skep.proto)");
+    throw ExchangeError(Status::kMalformed,
+                        name + ", " + error.text() + " (expected a ModelSpec of proto/skep.proto)");
   }
   return message;
 }
@@ -159,8 +159,8 @@ ModelSpec parse_model_text(std::string_view content, const std::string& name) {
   ModelSpec spec;
   spec.inputs = reader.take<std::uint16_t>("inputs", message.inputs(), 1, kMaxLayerWidth);
   spec.input_exponent =
-      reader.take<std::int8_t>("input_exponent", message.input_exponent(),
-                               learn::kMinInputExponent, learn::kMaxInputExponent);
+      reader.take<std::int8_t>("input_exponent", message.input_exponent(), learn::kMinInputExponent,
+                               learn::kMaxInputExponent);
   spec.frozen_layers = reader.take<std::uint8_t>("frozen_layers", message.frozen_layers(), 0);
   if (message.input_height() != 0) {
     spec.input_height =

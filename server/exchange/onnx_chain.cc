@@ -16,11 +16,14 @@ namespace {
 
 // In the order of docs/guides/models.md.
 constexpr std::array<std::string_view, 23> kOperators = {
-    "Add",         "AveragePool", "BatchNormalization", "Constant",  "Conv",
-    "Dropout",     "Flatten",     "Gemm",               "GlobalAveragePool",
-    "Identity",    "LeakyRelu",   "LogSoftmax",         "MatMul",    "MaxPool",
-    "ReduceMean",  "Relu",        "Reshape",            "Sigmoid",   "Softmax",
-    "Squeeze",     "Tanh",        "Transpose",          "Unsqueeze"};
+    "Add",       "AveragePool", "BatchNormalization",
+    "Constant",  "Conv",        "Dropout",
+    "Flatten",   "Gemm",        "GlobalAveragePool",
+    "Identity",  "LeakyRelu",   "LogSoftmax",
+    "MatMul",    "MaxPool",     "ReduceMean",
+    "Relu",      "Reshape",     "Sigmoid",
+    "Softmax",   "Squeeze",     "Tanh",
+    "Transpose", "Unsqueeze"};
 
 [[noreturn]] void malformed(const std::string& what) {
   throw ExchangeError(Status::kMalformed, what);
@@ -67,8 +70,8 @@ std::size_t count_of(const onnx::TensorProto& tensor, const std::string& where) 
 }
 
 [[noreturn]] void wrong_length(const std::string& where, std::size_t expected, std::size_t there) {
-  malformed(where + ": a constant that declares " + std::to_string(expected) +
-            " elements has " + std::to_string(there));
+  malformed(where + ": a constant that declares " + std::to_string(expected) + " elements has " +
+            std::to_string(there));
 }
 
 /// Little endian, as ONNX says of raw_data.
@@ -213,8 +216,8 @@ void OnnxChain::read_input() {
                   " is dynamic: expected a fixed extent (only the batch may be open)");
     }
     if (extent > kMaxLayerWidth || (total *= static_cast<std::uint64_t>(extent)) > kMaxLayerWidth) {
-      throw ExchangeError(Status::kTooLarge, "input " + quoted(input_name_) +
-                                                 ": more than " + std::to_string(kMaxLayerWidth) +
+      throw ExchangeError(Status::kTooLarge, "input " + quoted(input_name_) + ": more than " +
+                                                 std::to_string(kMaxLayerWidth) +
                                                  " values a sample");
     }
     input_extents_.push_back(static_cast<std::uint32_t>(extent));
@@ -267,8 +270,8 @@ void OnnxChain::follow() {
   for (auto next = readers.find(value); next != readers.end(); next = readers.find(value)) {
     const std::vector<Step>& at = next->second;
     if (at.size() > 1) {
-      unsupported("value " + quoted(value) + " goes to " + at[0].where + " and to " +
-                  at[1].where + ": expected a chain without branches");
+      unsupported("value " + quoted(value) + " goes to " + at[0].where + " and to " + at[1].where +
+                  ": expected a chain without branches");
     }
     steps_.push_back(at.front());
     value = at.front().node->output(0);
@@ -277,8 +280,9 @@ void OnnxChain::follow() {
   }
   for (const auto& [name, at] : readers) {
     if (!seen.contains(name)) {
-      unsupported(at.front().where + " is not reached from the input: expected a chain without "
-                                     "branches and cycles");
+      unsupported(at.front().where +
+                  " is not reached from the input: expected a chain without "
+                  "branches and cycles");
     }
   }
   if (steps_.empty()) malformed("no operator reads the input");

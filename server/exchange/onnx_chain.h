@@ -17,7 +17,7 @@ namespace skep::exchange {
 /// One operator on the way from the graph's input to its output.
 struct Step {
   const onnx::NodeProto* node = nullptr;
-  std::string where;        ///< "node 'conv1' (Conv)", for messages.
+  std::string where;           ///< "node 'conv1' (Conv)", for messages.
   std::size_t data_input = 0;  ///< Which of the node's inputs comes from the step before.
 };
 

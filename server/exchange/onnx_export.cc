@@ -203,11 +203,10 @@ class GraphBuilder {
     const bool is_depthwise = layer.kind == LayerKind::kDepthwiseConv;
     const std::uint32_t groups = is_depthwise ? layer.output.channels : 1;
     if (!is_dense) {
-      parameters.weights =
-          is_depthwise
-              ? channels_before_taps(parameters.weights, 1, layer.output.channels)
-              : channels_before_taps(parameters.weights, layer.output.channels,
-                                     layer.input.channels);
+      parameters.weights = is_depthwise
+                               ? channels_before_taps(parameters.weights, 1, layer.output.channels)
+                               : channels_before_taps(parameters.weights, layer.output.channels,
+                                                      layer.input.channels);
     }
     const std::string w = "W" + suffix();
     const std::string b = "b" + suffix();
@@ -267,12 +266,13 @@ class GraphBuilder {
 
   void add_plain_layer(const LayerSpec& layer) {
     static const std::array<const char*, 12> kOps = {
-        nullptr, nullptr, "Relu", nullptr,     nullptr,   "MaxPool",
-        "AveragePool", "GlobalAveragePool", nullptr, "LeakyRelu", "Sigmoid", "Tanh"};
+        nullptr, nullptr,     "Relu",        nullptr,
+        nullptr, "MaxPool",   "AveragePool", "GlobalAveragePool",
+        nullptr, "LeakyRelu", "Sigmoid",     "Tanh"};
     if (layer.kind == LayerKind::kFlatten) return;
     if (!is_activation(layer.kind)) require_image();
-    onnx::NodeProto& node = add_node(kOps.at(static_cast<std::size_t>(layer.kind)),
-                                     name_of(layer.kind) + suffix());
+    onnx::NodeProto& node =
+        add_node(kOps.at(static_cast<std::size_t>(layer.kind)), name_of(layer.kind) + suffix());
     if (has_window(layer.kind)) set_window(node, layer.window);
     if (layer.kind == LayerKind::kLeakyRelu) {
       onnx::AttributeProto& alpha = *node.add_attribute();
@@ -307,8 +307,8 @@ class GraphBuilder {
   std::string value_ = "features";
   onnx::NodeProto* last_ = nullptr;
   std::uint32_t index_ = 0;
-  Shape shape_;          // of the value to us
-  Shape laid_out_as_{};  // of the value before a Flatten that was not written down
+  Shape shape_;            // of the value to us
+  Shape laid_out_as_{};    // of the value before a Flatten that was not written down
   bool is_image_ = false;  // [N, channels, height, width], otherwise [N, values]
 };
 

@@ -86,8 +86,8 @@ class Importer {
 
   void emit(const LayerSpec& layer, const Shape& input, const std::string& where) {
     if (spec_.layer_count == kMaxLayers) {
-      throw ExchangeError(Status::kTooLarge, where + ": more than " + std::to_string(kMaxLayers) +
-                                                 " layers");
+      throw ExchangeError(Status::kTooLarge,
+                          where + ": more than " + std::to_string(kMaxLayers) + " layers");
     }
     const Result<Shape> shape = output_shape(layer, input);
     if (!shape.ok()) {
@@ -122,8 +122,8 @@ class Importer {
     std::vector<double> values = read_reals(*tensor, step.where).values;
     if (values.size() == 1) values.resize(channels, values[0]);
     if (values.size() != channels) {
-      refuse(step.where, std::to_string(values.size()) + " biases for " +
-                             std::to_string(channels) + " outputs");
+      refuse(step.where, std::to_string(values.size()) + " biases for " + std::to_string(channels) +
+                             " outputs");
     }
     return values;
   }
@@ -150,9 +150,9 @@ class Importer {
     const bool depthwise = is_depthwise(step, weights.extents);
     layer.kind = depthwise ? LayerKind::kDepthwiseConv : LayerKind::kConv;
     RealLayer parameters{step.where, {}, biases(step, 2, layer.outputs)};
-    parameters.weights = depthwise ? channels_last(weights.values, 1, layer.outputs)
-                                   : channels_last(weights.values, layer.outputs,
-                                                   layout_.shape().channels);
+    parameters.weights =
+        depthwise ? channels_last(weights.values, 1, layer.outputs)
+                  : channels_last(weights.values, layer.outputs, layout_.shape().channels);
     emit_with_parameters(layer, std::move(parameters));
     layout_.set_image(output_);
   }
@@ -162,9 +162,8 @@ class Importer {
     const std::int64_t channels = layout_.shape().channels;
     const bool depthwise = groups != 1 && groups == channels && extents[0] == channels;
     if (groups != 1 && !depthwise) {
-      refuse(step.where, "group is " + std::to_string(groups) + " for " +
-                             std::to_string(channels) + " channels in and " +
-                             std::to_string(extents[0]) +
+      refuse(step.where, "group is " + std::to_string(groups) + " for " + std::to_string(channels) +
+                             " channels in and " + std::to_string(extents[0]) +
                              " out: expected 1, or as many as channels in and out");
     }
     if (extents[1] * groups != channels) {
@@ -205,8 +204,8 @@ class Importer {
     layout_.require_vector(step.where);
     const RealTensor weights = reals(step, 1, "weights");
     if (weights.extents.size() != 2 || weights.values.empty()) {
-      refuse(step.where, "weights of rank " + std::to_string(weights.extents.size()) +
-                             ": expected 2");
+      refuse(step.where,
+             "weights of rank " + std::to_string(weights.extents.size()) + ": expected 2");
     }
     const auto inputs = static_cast<std::size_t>(weights.extents[outputs_first ? 1 : 0]);
     LayerSpec layer{};
@@ -235,8 +234,8 @@ class Importer {
     std::vector<double>& sums = parameters_.back().biases;
     const bool is_scalar = bias.values.size() == 1;
     if (!is_scalar && (bias.values.size() != sums.size() || !is_along_channels(bias.extents))) {
-      refuse(step.where, "adds " + std::to_string(bias.values.size()) +
-                             " numbers: expected one a channel");
+      refuse(step.where,
+             "adds " + std::to_string(bias.values.size()) + " numbers: expected one a channel");
     }
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += bias.values[is_scalar ? 0 : i];
   }

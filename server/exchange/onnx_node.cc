@@ -59,8 +59,7 @@ struct Padding {
 /// As ONNX defines SAME: as many places as ceil(extent / stride).
 Padding same_padding(std::int64_t extent, std::int64_t kernel, std::int64_t stride, bool upper) {
   const std::int64_t places = (extent + stride - 1) / stride;
-  const std::int64_t total =
-      std::max<std::int64_t>((places - 1) * stride + kernel - extent, 0);
+  const std::int64_t total = std::max<std::int64_t>((places - 1) * stride + kernel - extent, 0);
   const std::int64_t half = total / 2;
   return upper ? Padding{half, total - half} : Padding{total - half, half};
 }
@@ -114,8 +113,8 @@ std::vector<std::int64_t> integers_attribute(const Step& step, const char* name)
 
 std::vector<std::int64_t> axes_of(const OnnxChain& chain, const Step& step) {
   const onnx::TensorProto* constant = chain.constant(step, 1);
-  std::vector<std::int64_t> axes = constant != nullptr ? read_integers(*constant, step.where)
-                                                       : integers_attribute(step, "axes");
+  std::vector<std::int64_t> axes =
+      constant != nullptr ? read_integers(*constant, step.where) : integers_attribute(step, "axes");
   if (axes.empty() || axes.size() > 8) refuse(step, "expected its axes, as constants");
   return axes;
 }

@@ -18,7 +18,8 @@ namespace skep::exchange {
 /// Empty if it is absent.
 [[nodiscard]] std::vector<std::int64_t> integers_attribute(const Step& step, const char* name);
 
-/// The axes of a Squeeze, Unsqueeze or ReduceMean: an attribute before opset 13 or 18, then input 1.
+/// The axes of a Squeeze, Unsqueeze or ReduceMean: an attribute before opset 13 or 18, then
+/// input 1.
 [[nodiscard]] std::vector<std::int64_t> axes_of(const OnnxChain& chain, const Step& step);
 
 /// Window of a convolution or pool whose kernel has the extents `kernel`, [height][width] or

@@ -15,10 +15,10 @@ double largest_of(const std::vector<double>& values, const char* what, const std
   double largest = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i])) {
-      throw ExchangeError(Status::kInvalidArgument, where + ": " + what + " " + std::to_string(i) +
-                                                        " is " +
-                                                        (std::isnan(values[i]) ? "NaN" : "infinite") +
-                                                        ": expected a finite number");
+      throw ExchangeError(Status::kInvalidArgument,
+                          where + ": " + what + " " + std::to_string(i) + " is " +
+                              (std::isnan(values[i]) ? "NaN" : "infinite") +
+                              ": expected a finite number");
     }
     largest = std::max(largest, std::fabs(values[i]));
   }
@@ -35,9 +35,10 @@ int choose_exponent(double largest, const std::string& where) {
        ++exponent) {
     if (rounded(largest, exponent) <= kLargestWithHeadroom) return exponent;
   }
-  throw ExchangeError(Status::kTooLarge, where + ": a weight or bias of " +
-                                             std::to_string(largest) + ": expected at most " +
-                                             std::to_string(static_cast<int>(kLargestWithHeadroom)));
+  throw ExchangeError(Status::kTooLarge,
+                      where + ": a weight or bias of " + std::to_string(largest) +
+                          ": expected at most " +
+                          std::to_string(static_cast<int>(kLargestWithHeadroom)));
 }
 
 void append_little_endian(std::uint32_t value, int bytes, std::vector<std::uint8_t>& blob) {

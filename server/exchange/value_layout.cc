@@ -188,8 +188,9 @@ void ValueLayout::reshape(const std::vector<std::int64_t>& extents, const std::s
   if (place_ones(target)) return;
   if (target.size() == 1) return flatten();
   if (!bound_ && axes_.size() == 1 && axes_.front() == stored_) return split(target);
-  refuse(where, "cuts the value into other axes: expected a plain vector, or axes of extent 1 "
-                "added or taken away");
+  refuse(where,
+         "cuts the value into other axes: expected a plain vector, or axes of extent 1 "
+         "added or taken away");
 }
 
 /// True if nothing but axes of extent 1 came or went.

@@ -325,7 +325,7 @@ Status FakeGateway::judge(Bytes sealed) {
   const ModelSpec spec = take(wire::to_model_spec(manifest.spec));
   SKEP_ASSIGN_OR_RETURN(
       const compress::Summary summary,
-      compress::inspect(content.delta, take(learn::plan_memory(spec)).parameter_count));
+      compress::inspect(content.delta, take(learn::plan_memory(spec)).trainable_count));
   if (!norm_at_most(summary.sum_of_squares, summary.header.exponent,
                     Norm{.q16 = plan.clip_norm_q16})) {
     return Status::kNormExceeded;

@@ -118,7 +118,7 @@ ModelSpec Federation::digits_model() {
 
 Federation::Federation(unsigned device_count, const ModelSpec& spec)
     : spec_(spec),
-      parameter_count_(must(learn::plan_memory(spec)).parameter_count),
+      parameter_count_(must(learn::plan_memory(spec)).trainable_count),
       weights_(initial_weights(spec)),
       aggregation_key_((must(seal::initialize_crypto()),
                         must(seal::AggregationKey::generate(seal::Kem::kP256HkdfSha256)))),

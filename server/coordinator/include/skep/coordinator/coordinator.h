@@ -32,7 +32,8 @@ struct Settings {
   std::uint32_t keep_permille = 100;
   std::uint32_t value_bits = 16;
   std::filesystem::path hold_out;  ///< CSV; empty = nothing is evaluated, all is released.
-  std::uint32_t max_accuracy_drop_permille = 20;  ///< Of the hold-out samples; more is rejected.
+  /// Of the hold-out samples, or of an autoencoder's mean loss; more is rejected.
+  std::uint32_t max_accuracy_drop_permille = 20;
   unsigned workers = 0;  ///< Threads that open updates; 0 = one for each core.
 };
 
@@ -71,7 +72,8 @@ struct RoundSummary {
   std::uint64_t bytes_down = 0;          ///< As told to count_download().
   std::optional<double> mean_loss;       ///< Nats, of the base on the devices' samples.
   std::optional<std::uint32_t> version;  ///< The model that it made.
-  std::optional<double> accuracy;        ///< Of that model on the hold-out set, 0 … 1.
+  std::optional<double> accuracy;        ///< Of that model on the hold-out set, 0 … 1; an
+                                         ///< autoencoder has none.
 };
 
 /// What an operator's command did.
