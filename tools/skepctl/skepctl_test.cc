@@ -243,7 +243,8 @@ TEST_F(Skepctl, ShowsAndListsTheFirstModel) {
   EXPECT_EQ(models[0]["served"], true);
   EXPECT_TRUE(models[0]["evaluation"]["accuracy"].is_null());
   const json shown = document({"model", "show", "1"});
-  EXPECT_EQ(shown["spec"]["layers"], "dense:3,relu,dense:2");
+  EXPECT_EQ(shown["spec"]["layers"].size(), 3U);
+  EXPECT_EQ(shown["spec"]["layers"][1]["kind"], "relu");
   EXPECT_EQ(shown["spec"]["parameter_count"], (4 + 1) * 3 + (3 + 1) * 2);
   EXPECT_EQ(failure({"model", "show", "2"})["code"], "kNotFound");
 }
