@@ -61,53 +61,112 @@ void set_number(Enum& field, std::underlying_type_t<Enum> number) {
 
 TEST(Bounds, RoundPlan) {
   using M = RoundPlan;
-  expect_outcomes<M>(testing_messages::round_plan(), skep_RoundPlan_fields, decode_round_plan,
+  expect_outcomes<M>(
+      testing_messages::round_plan(), skep_RoundPlan_fields, decode_round_plan,
+      {
+          {"version 3", Status::kUnsupportedVersion, [](M& m) { m.version = 3; }},
+          {"no version", kBad, [](M& m) { m.version = 0; }},
+          {"no state", kBad, [](M& m) { set_number(m.state, 0); }},
+          {"idle", kOk, [](M& m) { set_number(m.state, 2); }},
+          {"unknown state", kNotDone, [](M& m) { set_number(m.state, 3); }},
+          {"round 0", kBad, [](M& m) { m.round = 0; }},
+          {"last round", kOk, [](M& m) { m.round = UINT32_MAX; }},
+          {"base version 0", kBad, [](M& m) { m.base_version = 0; }},
+          {"no mode", kBad, [](M& m) { set_number(m.mode, 0); }},
+          {"unknown mode", kNotDone, [](M& m) { set_number(m.mode, 2); }},
+          {"learning rate 0", kBad, [](M& m) { m.learning_rate_mantissa = 0; }},
+          {"least mantissa", kOk, [](M& m) { m.learning_rate_mantissa = 1; }},
+          {"largest mantissa", kOk, [](M& m) { m.learning_rate_mantissa = 32767; }},
+          {"mantissa 32768", kBad, [](M& m) { m.learning_rate_mantissa = 32768; }},
+          {"shift 0", kOk, [](M& m) { m.learning_rate_shift = 0; }},
+          {"shift 30", kOk, [](M& m) { m.learning_rate_shift = 30; }},
+          {"shift 31", kBad, [](M& m) { m.learning_rate_shift = 31; }},
+          {"no epoch", kBad, [](M& m) { m.local_epochs = 0; }},
+          {"1000 epochs", kOk, [](M& m) { m.local_epochs = 1000; }},
+          {"1001 epochs", kBad, [](M& m) { m.local_epochs = 1001; }},
+          {"no step bound", kOk, [](M& m) { m.max_local_steps = 0; }},
+          {"batch 0", kBad, [](M& m) { m.batch_size = 0; }},
+          {"batch 2", kNotDone, [](M& m) { m.batch_size = 2; }},
+          {"clip norm 0", kBad, [](M& m) { m.clip_norm_q16 = 0; }},
+          {"least clip norm", kOk, [](M& m) { m.clip_norm_q16 = 1; }},
+          {"largest clip norm", kOk, [](M& m) { m.clip_norm_q16 = UINT32_MAX; }},
+          {"keep 0", kBad, [](M& m) { m.keep_permille = 0; }},
+          {"keep all", kOk, [](M& m) { m.keep_permille = 1000; }},
+          {"keep 1001", kBad, [](M& m) { m.keep_permille = 1001; }},
+          {"1 bit", kBad, [](M& m) { m.value_bits = 1; }},
+          {"2 bits", kOk, [](M& m) { m.value_bits = 2; }},
+          {"16 bits", kOk, [](M& m) { m.value_bits = 16; }},
+          {"17 bits", kBad, [](M& m) { m.value_bits = 17; }},
+          {"no compression", kBad, [](M& m) { set_number(m.compression, 0); }},
+          {"unknown compression", kNotDone, [](M& m) { set_number(m.compression, 6); }},
+          {"plain SGD", kOk, [](M& m) { m.momentum_q15 = 0; }},
+          {"most momentum", kOk, [](M& m) { m.momentum_q15 = 32767; }},
+          {"momentum 1", kBad, [](M& m) { m.momentum_q15 = 32768; }},
+          {"no proximal term", kOk, [](M& m) { m.proximal_mu_q16 = 0; }},
+          {"largest mu", kOk, [](M& m) { m.proximal_mu_q16 = 1U << 20U; }},
+          {"larger mu", kBad, [](M& m) { m.proximal_mu_q16 = (1U << 20U) + 1; }},
+          {"no kem", kBad, [](M& m) { set_number(m.kem, 0); }},
+          {"unknown kem", kNotDone, [](M& m) { set_number(m.kem, 17); }},
+          {"X25519 with a P-256 key", kBad, [](M& m) { set_number(m.kem, 32); }},
+          {"X25519", kOk,
+           [](M& m) {
+             set_number(m.kem, 32);
+             m.aggregation_key.size = 32;
+           }},
+          {"no key", kBad, [](M& m) { m.aggregation_key.size = 0; }},
+          {"short key", kBad, [](M& m) { m.aggregation_key.size = 64; }},
+          {"compressed point", kBad, [](M& m) { m.aggregation_key.bytes[0] = 2; }},
+      });
+}
+
+// A mode has keep_permille and value_bits, or it has them 0.
+TEST(Bounds, RoundPlanCompressions) {
+  using M = RoundPlan;
+  struct Mode {
+    std::uint32_t number;
+    bool has_count;
+    bool has_bits;
+  };
+  for (const Mode mode : {Mode{1, true, true},
+                          {2, true, false},
+                          {3, false, false},
+                          {4, false, false},
+                          {5, true, true}}) {
+    SCOPED_TRACE(mode.number);
+    M plan = testing_messages::round_plan();
+    set_number(plan.compression, mode.number);
+    plan.keep_permille = mode.has_count ? 50 : 0;
+    plan.value_bits = mode.has_bits ? 16 : 0;
+    expect_outcomes<M>(
+        plan, skep_RoundPlan_fields, decode_round_plan,
+        {
+            {"as it is", kOk, [](M&) {}},
+            {"keep 0", mode.has_count ? kBad : kOk, [](M& m) { m.keep_permille = 0; }},
+            {"keep 1", mode.has_count ? kOk : kBad, [](M& m) { m.keep_permille = 1; }},
+            {"0 bits", mode.has_bits ? kBad : kOk, [](M& m) { m.value_bits = 0; }},
+            {"2 bits", mode.has_bits ? kOk : kBad, [](M& m) { m.value_bits = 2; }},
+        });
+  }
+}
+
+TEST(Bounds, RoundPlanOfVersion1HasNoneOfTheLaterFields) {
+  using M = RoundPlan;
+  M plan = testing_messages::round_plan();
+  plan.version = 1;
+  set_number(plan.compression, 0);
+  plan.momentum_q15 = plan.proximal_mu_q16 = 0;
+  expect_outcomes<M>(plan, skep_RoundPlan_fields, decode_round_plan,
                      {
-                         {"version 2", Status::kUnsupportedVersion, [](M& m) { m.version = 2; }},
-                         {"no version", kBad, [](M& m) { m.version = 0; }},
-                         {"no state", kBad, [](M& m) { set_number(m.state, 0); }},
-                         {"idle", kOk, [](M& m) { set_number(m.state, 2); }},
-                         {"unknown state", kNotDone, [](M& m) { set_number(m.state, 3); }},
-                         {"round 0", kBad, [](M& m) { m.round = 0; }},
-                         {"last round", kOk, [](M& m) { m.round = UINT32_MAX; }},
-                         {"base version 0", kBad, [](M& m) { m.base_version = 0; }},
-                         {"no mode", kBad, [](M& m) { set_number(m.mode, 0); }},
-                         {"unknown mode", kNotDone, [](M& m) { set_number(m.mode, 2); }},
-                         {"learning rate 0", kBad, [](M& m) { m.learning_rate_mantissa = 0; }},
-                         {"least mantissa", kOk, [](M& m) { m.learning_rate_mantissa = 1; }},
-                         {"largest mantissa", kOk, [](M& m) { m.learning_rate_mantissa = 32767; }},
-                         {"mantissa 32768", kBad, [](M& m) { m.learning_rate_mantissa = 32768; }},
-                         {"shift 0", kOk, [](M& m) { m.learning_rate_shift = 0; }},
-                         {"shift 30", kOk, [](M& m) { m.learning_rate_shift = 30; }},
-                         {"shift 31", kBad, [](M& m) { m.learning_rate_shift = 31; }},
-                         {"no epoch", kBad, [](M& m) { m.local_epochs = 0; }},
-                         {"1000 epochs", kOk, [](M& m) { m.local_epochs = 1000; }},
-                         {"1001 epochs", kBad, [](M& m) { m.local_epochs = 1001; }},
-                         {"no step bound", kOk, [](M& m) { m.max_local_steps = 0; }},
-                         {"batch 0", kBad, [](M& m) { m.batch_size = 0; }},
-                         {"batch 2", kNotDone, [](M& m) { m.batch_size = 2; }},
-                         {"clip norm 0", kBad, [](M& m) { m.clip_norm_q16 = 0; }},
-                         {"least clip norm", kOk, [](M& m) { m.clip_norm_q16 = 1; }},
-                         {"largest clip norm", kOk, [](M& m) { m.clip_norm_q16 = UINT32_MAX; }},
+                         {"as it is", kOk, [](M&) {}},
+                         {"compression", kBad, [](M& m) { set_number(m.compression, 1); }},
+                         {"momentum", kBad, [](M& m) { m.momentum_q15 = 1; }},
+                         {"proximal term", kBad, [](M& m) { m.proximal_mu_q16 = 1; }},
                          {"keep 0", kBad, [](M& m) { m.keep_permille = 0; }},
-                         {"keep all", kOk, [](M& m) { m.keep_permille = 1000; }},
-                         {"keep 1001", kBad, [](M& m) { m.keep_permille = 1001; }},
                          {"1 bit", kBad, [](M& m) { m.value_bits = 1; }},
-                         {"2 bits", kOk, [](M& m) { m.value_bits = 2; }},
-                         {"16 bits", kOk, [](M& m) { m.value_bits = 16; }},
-                         {"17 bits", kBad, [](M& m) { m.value_bits = 17; }},
-                         {"no kem", kBad, [](M& m) { set_number(m.kem, 0); }},
-                         {"unknown kem", kNotDone, [](M& m) { set_number(m.kem, 17); }},
-                         {"X25519 with a P-256 key", kBad, [](M& m) { set_number(m.kem, 32); }},
-                         {"X25519", kOk,
-                          [](M& m) {
-                            set_number(m.kem, 32);
-                            m.aggregation_key.size = 32;
-                          }},
-                         {"no key", kBad, [](M& m) { m.aggregation_key.size = 0; }},
-                         {"short key", kBad, [](M& m) { m.aggregation_key.size = 64; }},
-                         {"compressed point", kBad, [](M& m) { m.aggregation_key.bytes[0] = 2; }},
                      });
+  EXPECT_EQ(to_compression(plan).mode, CompressionMode::kTopK);
+  EXPECT_EQ(to_compression(plan).keep_permille, 100U);
+  EXPECT_EQ(to_compression(plan).value_bits, 12U);
 }
 
 TEST(Bounds, UpdateHeader) {
@@ -176,7 +235,14 @@ TEST(Bounds, ModelSpecInAManifest) {
   expect_outcomes<M>(
       testing_messages::model_manifest(), skep_ModelManifest_fields, decode_model_manifest,
       {
-          {"version 2", Status::kUnsupportedVersion, [](M& m) { m.spec.version = 2; }},
+          {"version 3", Status::kUnsupportedVersion, [](M& m) { m.spec.version = 3; }},
+          {"version 2 of what version 1 can say", kBad,
+           [](M& m) {
+             m.spec.version = 2;
+             m.spec.input_height = m.spec.input_width = 1;
+           }},
+          {"version 1 with a shape", kBad, [](M& m) { m.spec.input_height = 1; }},
+          {"version 1 with frozen layers", kBad, [](M& m) { m.spec.frozen_layers = 1; }},
           {"no input", kBad, [](M& m) { m.spec.inputs = 0; }},
           {"most inputs", kOk, [](M& m) { m.spec.inputs = kMaxLayerWidth; }},
           {"more inputs", Status::kTooLarge, [](M& m) { m.spec.inputs = kMaxLayerWidth + 1; }},
@@ -187,7 +253,8 @@ TEST(Bounds, ModelSpecInAManifest) {
           {"exponent 16", kBad, [](M& m) { m.spec.input_exponent = 16; }},
           {"exponent 256", kBad, [](M& m) { m.spec.input_exponent = 256; }},
           {"no loss", kBad, [](M& m) { set_number(m.spec.loss, 0); }},
-          {"unknown loss", kNotDone, [](M& m) { set_number(m.spec.loss, 2); }},
+          {"unknown loss", kNotDone, [](M& m) { set_number(m.spec.loss, 4); }},
+          {"loss of version 2", kNotDone, [](M& m) { set_number(m.spec.loss, 2); }},
           {"no layer", kBad, [](M& m) { m.spec.layers_count = 0; }},
           {"most layers", kOk,
            [](M& m) {
@@ -195,34 +262,89 @@ TEST(Bounds, ModelSpecInAManifest) {
              m.spec.layers_count = kMaxLayers;
            }},
           {"no kind", kBad, [](M& m) { set_number(m.spec.layers[2].kind, 0); }},
-          {"unknown kind", kNotDone, [](M& m) { set_number(m.spec.layers[2].kind, 3); }},
+          {"unknown kind", kNotDone, [](M& m) { set_number(m.spec.layers[2].kind, 12); }},
+          {"kind of version 2", kNotDone,
+           [](M& m) { m.spec.layers[1].kind = skep_LayerKind_LAYER_KIND_TANH; }},
           {"no output", kBad, [](M& m) { m.spec.layers[2].outputs = 0; }},
           {"most outputs", kOk, [](M& m) { m.spec.layers[2].outputs = kMaxLayerWidth; }},
           {"more outputs", Status::kTooLarge,
            [](M& m) { m.spec.layers[2].outputs = kMaxLayerWidth + 1; }},
           {"ReLU that widens", kBad, [](M& m) { m.spec.layers[1].outputs = 33; }},
+          {"dense layer with a window", kBad, [](M& m) { m.spec.layers[0].kernel_width = 1; }},
+          {"ReLU with a slope", kBad, [](M& m) { m.spec.layers[1].negative_slope_q15 = 1; }},
+      });
+}
+
+// 12 x 10 x 3, a padded convolution, leaky ReLU, a pool, flatten, dense: every field is in use.
+ModelManifest manifest_of_convolutions() {
+  ModelSpec spec;
+  spec.inputs = 360;
+  spec.input_height = 12;
+  spec.input_width = 10;
+  spec.input_exponent = -8;
+  spec.frozen_layers = 1;
+  spec.layer_count = 5;
+  spec.layers[0] = {LayerKind::kConv, 6, {3, 3, 2, 1, 1, 0, 1, 1}};
+  spec.layers[1] = {.kind = LayerKind::kLeakyRelu, .outputs = 6, .negative_slope_q15 = 328};
+  spec.layers[2] = {LayerKind::kMaxPool, 6, {2, 2, 2, 2}};
+  spec.layers[3] = {LayerKind::kFlatten, 90};
+  spec.layers[4] = {LayerKind::kDense, 4};
+  ModelManifest manifest = testing_messages::model_manifest();
+  manifest.spec = from_model_spec(spec);
+  return manifest;
+}
+
+TEST(Bounds, ModelSpecOfVersion2) {
+  using M = ModelManifest;
+  ASSERT_EQ(manifest_of_convolutions().spec.version, 2U);
+  expect_outcomes<M>(
+      manifest_of_convolutions(), skep_ModelManifest_fields, decode_model_manifest,
+      {
+          {"no height", kBad, [](M& m) { m.spec.input_height = 0; }},
+          {"height that does not divide", kBad, [](M& m) { m.spec.input_height = 11; }},
+          {"other height", kBad, [](M& m) { m.spec.input_height = 6; }},
+          {"all layers frozen", kOk, [](M& m) { m.spec.frozen_layers = 5; }},
+          {"more layers frozen than there are", kBad, [](M& m) { m.spec.frozen_layers = 6; }},
+          {"binary cross-entropy", kOk,
+           [](M& m) { m.spec.loss = skep_Loss_LOSS_BINARY_CROSS_ENTROPY; }},
+          {"unknown loss", kNotDone, [](M& m) { set_number(m.spec.loss, 4); }},
+          {"no kernel", kBad, [](M& m) { m.spec.layers[0].kernel_height = 0; }},
+          {"no stride", kBad, [](M& m) { m.spec.layers[0].stride_width = 0; }},
+          {"padding like the kernel", kBad, [](M& m) { m.spec.layers[0].pad_top = 3; }},
+          {"kernel larger than the input", kBad, [](M& m) { m.spec.layers[0].kernel_width = 13; }},
+          {"padded pool", kBad, [](M& m) { m.spec.layers[2].pad_left = 1; }},
+          {"pool that adds a channel", kBad, [](M& m) { m.spec.layers[2].outputs = 7; }},
+          {"slope 0", kBad, [](M& m) { m.spec.layers[1].negative_slope_q15 = 0; }},
+          {"slope 1", kBad, [](M& m) { m.spec.layers[1].negative_slope_q15 = 32768; }},
+          {"flatten of another size", kBad, [](M& m) { m.spec.layers[3].outputs = 91; }},
+          {"dense layer on a shape", kBad,
+           [](M& m) {
+             m.spec.layers[3] = m.spec.layers[4];
+             m.spec.layers_count = 4;
+           }},
+          {"flatten with a window", kBad, [](M& m) { m.spec.layers[3].kernel_width = 1; }},
       });
 }
 
 TEST(Bounds, MoreLayersThanTheWireAllows) {
   Buffer bytes = testing_messages::encoded(testing_messages::model_manifest());
   skep_ModelSpec spec = testing_messages::model_manifest().spec;
-  spec.layers_count = 16;
+  spec.layers_count = 24;
   for (skep_LayerSpec& layer : spec.layers) layer = spec.layers[0];
   Buffer inner = written_by_nanopb(skep_ModelSpec_fields, &spec);
   const Buffer extra_layer = {0x2a, 0x04, 0x08, 0x01, 0x10, 0x20};
   inner.insert(inner.end(), extra_layer.begin(), extra_layer.end());
-  ASSERT_LT(inner.size(), 128U);
+  ASSERT_TRUE(inner.size() >= 128 && inner.size() < 256) << "a varint of two bytes";
 
-  Buffer with_17_layers;
+  Buffer with_25_layers;
   for (Buffer field : testing_messages::fields_of(bytes)) {
     if (field[0] == 0x3a) {  // spec
-      field = {0x3a, static_cast<std::uint8_t>(inner.size())};
+      field = {0x3a, static_cast<std::uint8_t>(inner.size()), 0x01};
       field.insert(field.end(), inner.begin(), inner.end());
     }
-    with_17_layers.insert(with_17_layers.end(), field.begin(), field.end());
+    with_25_layers.insert(with_25_layers.end(), field.begin(), field.end());
   }
-  EXPECT_EQ(decode_model_manifest(with_17_layers).status(), Status::kMalformed);
+  EXPECT_EQ(decode_model_manifest(with_25_layers).status(), Status::kMalformed);
 }
 
 TEST(Bounds, Problem) {
@@ -381,6 +503,25 @@ TEST(Bounds, UpdateBytes) {
   EXPECT_EQ(decode_with(0x32, {0x35, 1, 2, 3, 4}), kBad);                    // delta as fixed32
   EXPECT_EQ(decode_with(0x12, {0x12, 0x00}), kBad);                          // empty digest
   EXPECT_EQ(decode_with(0x12, {}), kBad);                                    // no digest
+}
+
+TEST(Bounds, ModelPatch) {
+  const auto decode = [](std::uint32_t base_version, std::vector<std::size_t> sizes) {
+    const std::vector<Buffer> contents = {Buffer(sizes[0], 1), Buffer(sizes[1], 1),
+                                          Buffer(sizes[2], 1)};
+    const ModelPatch patch{base_version, contents[0], contents[1], contents[2]};
+    Buffer bytes(sizes[0] + sizes[1] + sizes[2] + 32);
+    return encode(patch, bytes).status();
+  };
+  EXPECT_EQ(decode(1, {1, 64, 1}), kOk);
+  EXPECT_EQ(decode(UINT32_MAX, {kMaxManifestBytes, 64, 100'000}), kOk);
+  EXPECT_EQ(decode(0, {1, 64, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {kMaxManifestBytes + 1, 64, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {0, 64, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {1, 63, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {1, 65, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {1, 64, 0}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {1, 64, kMaxPackageBytes}), Status::kInvalidArgument);
 }
 
 }  // namespace

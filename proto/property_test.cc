@@ -47,7 +47,7 @@ bool equal(Bytes a, Bytes b) { return std::equal(a.begin(), a.end(), b.begin(), 
 
 RoundPlan any_round_plan() {
   RoundPlan plan{};
-  plan.version = 1;
+  plan.version = any(1, kRoundPlanVersion);
   fill(plan.federation);
   plan.state =
       *rc::gen::element(skep_RoundState_ROUND_STATE_OPEN, skep_RoundState_ROUND_STATE_IDLE);
@@ -63,8 +63,14 @@ RoundPlan any_round_plan() {
   plan.batch_size = 1;
   plan.clip_norm_q16 = any(1, UINT32_MAX);
   plan.noise_multiplier_q16 = any(0, UINT32_MAX);
-  plan.keep_permille = any(1, 1000);
-  plan.value_bits = any(2, 16);
+  if (plan.version > 1) {
+    plan.compression = static_cast<skep_Compression>(any(1, 5));
+    plan.momentum_q15 = any(0, 32767);
+    plan.proximal_mu_q16 = any(0, 1U << 20U);
+  }
+  const CompressionMode mode = to_compression(plan).mode;
+  plan.keep_permille = has_keep_count(mode) ? any(1, 1000) : 0;
+  plan.value_bits = has_value_bits(mode) ? any(2, 16) : 0;
   plan.deadline_ms = any(0, UINT32_MAX);
   plan.key_id = any(0, UINT32_MAX);
   const bool p256 = *rc::gen::arbitrary<bool>();
@@ -94,6 +100,10 @@ RC_GTEST_PROP(Property, RoundPlanIsReadBack, ()) {
   RC_ASSERT(read->keep_permille == plan.keep_permille);
   RC_ASSERT(read->value_bits == plan.value_bits);
   RC_ASSERT(read->deadline_ms == plan.deadline_ms);
+  RC_ASSERT(read->compression == plan.compression);
+  RC_ASSERT(read->momentum_q15 == plan.momentum_q15);
+  RC_ASSERT(read->proximal_mu_q16 == plan.proximal_mu_q16);
+  RC_ASSERT(to_compression(*read).mode == to_compression(plan).mode);
   RC_ASSERT(read->key_id == plan.key_id);
   RC_ASSERT(read->kem == plan.kem);
   RC_ASSERT(equal(bytes_of(read->aggregation_key), bytes_of(plan.aggregation_key)));
@@ -162,28 +172,80 @@ RC_GTEST_PROP(Property, ModelPackageIsReadBack, ()) {
   RC_ASSERT(equal(Bytes(bytes).subspan(head->weights_offset, head->weights_bytes), weights));
 }
 
+Window any_window(const Shape& input, bool padded) {
+  const auto up_to = [](std::uint32_t high) {
+    return static_cast<std::uint8_t>(any(1, std::min<std::uint32_t>(high, 255)));
+  };
+  Window window{.height = up_to(input.height),
+                .width = up_to(input.width),
+                .stride_height = up_to(255),
+                .stride_width = up_to(255)};
+  if (padded) {
+    window.pad_top = static_cast<std::uint8_t>(any(0, window.height - 1U));
+    window.pad_bottom = static_cast<std::uint8_t>(any(0, window.height - 1U));
+    window.pad_left = static_cast<std::uint8_t>(any(0, window.width - 1U));
+    window.pad_right = static_cast<std::uint8_t>(any(0, window.width - 1U));
+  }
+  return window;
+}
+
+// A layer that `input` can go into.
+LayerSpec any_layer(const Shape& input) {
+  const auto first = input.positions() == 1 ? LayerKind::kDense : LayerKind::kRelu;
+  LayerSpec layer{static_cast<LayerKind>(any(static_cast<std::uint32_t>(first),
+                                             static_cast<std::uint32_t>(LayerKind::kTanh))),
+                  input.channels};
+  if (layer.kind == LayerKind::kDense || layer.kind == LayerKind::kConv) {
+    layer.outputs = static_cast<std::uint16_t>(any(1, 20));
+  }
+  if (layer.kind == LayerKind::kFlatten) layer.outputs = static_cast<std::uint16_t>(input.size());
+  if (has_window(layer.kind)) layer.window = any_window(input, has_parameters(layer.kind));
+  if (layer.kind == LayerKind::kLeakyRelu) {
+    layer.negative_slope_q15 = static_cast<std::uint16_t>(any(1, 32767));
+  }
+  return layer;
+}
+
+RC_GTEST_PROP(Property, ModelPatchIsReadBack, ()) {
+  const Buffer manifest = any_bytes(any(1, kMaxManifestBytes));
+  const Buffer signature = any_bytes(kSignatureBytes);
+  const Buffer difference = any_bytes(any(1, 2000));
+  const std::uint32_t base_version = any(1, UINT32_MAX);
+  const Buffer bytes = encoded(ModelPatch{base_version, manifest, signature, difference});
+  const Result<ModelPatch> read = decode_model_patch(bytes);
+  RC_ASSERT(read.ok());
+  RC_ASSERT(read->base_version == base_version);
+  RC_ASSERT(equal(read->manifest, manifest));
+  RC_ASSERT(equal(read->signature, signature));
+  RC_ASSERT(equal(read->difference, difference));
+}
+
 RC_GTEST_PROP(Property, ModelSpecIsReadBack, ()) {
   ModelSpec spec;
-  spec.inputs = static_cast<std::uint16_t>(any(1, kMaxLayerWidth));
+  spec.input_height = static_cast<std::uint16_t>(any(1, 20));
+  spec.input_width = static_cast<std::uint16_t>(any(1, 20));
+  spec.inputs = static_cast<std::uint16_t>(spec.input_height * spec.input_width * any(1, 8));
   spec.input_exponent = static_cast<std::int8_t>(*rc::gen::inRange(-30, 16));
+  spec.loss = static_cast<Loss>(any(1, 3));
   const std::uint32_t layers = any(1, kMaxLayers);
+  Shape shape = spec.input_shape();
   for (std::uint32_t i = 0; i < layers; ++i) {
-    const bool relu = *rc::gen::arbitrary<bool>();
-    const std::uint32_t width = relu ? spec.outputs() : any(1, kMaxLayerWidth);
-    spec.layers[i] = {relu ? LayerKind::kRelu : LayerKind::kDense,
-                      static_cast<std::uint16_t>(width)};
-    ++spec.layer_count;
+    const LayerSpec layer = any_layer(shape);
+    const Result<Shape> next = output_shape(layer, shape);
+    if (next.status() == Status::kTooLarge) break;
+    RC_ASSERT(next.ok());
+    shape = *next;
+    spec.layers[spec.layer_count++] = layer;
   }
+  RC_PRE(spec.layer_count > 0);
+  spec.frozen_layers = static_cast<std::uint8_t>(any(0, spec.layer_count));
   ModelManifest manifest = testing_messages::model_manifest();
   manifest.spec = from_model_spec(spec);
   const Result<ModelManifest> read = decode_model_manifest(encoded(manifest));
   RC_ASSERT(read.ok());
   const Result<ModelSpec> back = to_model_spec(read->spec);
   RC_ASSERT(back.ok());
-  RC_ASSERT(back->inputs == spec.inputs);
-  RC_ASSERT(back->input_exponent == spec.input_exponent);
-  RC_ASSERT(back->layer_count == spec.layer_count);
-  RC_ASSERT(back->layers == spec.layers);
+  RC_ASSERT(*back == spec);
 }
 
 RC_GTEST_PROP(Property, ProblemOfAnyTextIsReadBack, (const std::string& text)) {

@@ -2,6 +2,8 @@
 #
 # No FPU anywhere: the SDK is integer only, and without FPU registers an exception saves less.
 set(SKEP_BOARD_CPU_FLAGS "-mcpu=cortex-m33 -mthumb -mfloat-abi=soft")
+# For tests that compare with floating point.
+set(SKEP_BOARD_FPU_FLAGS -mfloat-abi=softfp -mfpu=fpv5-sp-d16)
 set(SKEP_BOARD_PARTS cortex_m mps2)
 set(SKEP_BOARD_MPU v8)
 set(SKEP_BOARD_LINK ethernet)

@@ -25,6 +25,13 @@ class BlobReader {
     const std::uint32_t high = static_cast<std::uint16_t>(next_i16());
     return static_cast<std::int32_t>(high << 16 | low);
   }
+  /// Moves on to `offset` bytes from the blob's start, past what is not wanted.
+  void skip_to(std::uint32_t offset) {
+    if (offset == offset_ - (filled_ - position_) || status_ != Status::kOk) return;
+    offset_ = offset;
+    left_bytes_ = blob_.size_bytes() - offset;
+    position_ = filled_ = 0;
+  }
   [[nodiscard]] Status status() const { return status_; }
 
  private:

@@ -3,35 +3,55 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bound_layer.h"
+#include "convolution.h"
+#include "dense.h"
 #include "engine_internal.h"
-#include "fixed_point.h"
-#include "kernels.h"
+#include "loss.h"
+#include "pooling.h"
 #include "skep/core/prng.h"
-#include "softmax.h"
 
 namespace skep::learn {
+
+using internal::BoundLayer;
+using internal::Vector;
+
 namespace {
 
-template <typename T>
-T* array_at(std::byte* memory, std::uint32_t offset) {
-  return reinterpret_cast<T*>(memory + offset);
+int run_layer(const BoundLayer& layer, const Vector& input) {
+  switch (layer.plan.kind) {
+    case LayerKind::kDense:
+      return run_dense(layer, input);
+    case LayerKind::kConv:
+    case LayerKind::kDepthwiseConv:
+      return run_convolution(layer, input);
+    default:  // FusedLayers has only pools besides
+      return run_pool(layer, input);
+  }
 }
 
 }  // namespace
 
-Engine::Engine(const ModelSpec& spec, Purpose purpose, std::byte* memory)
+Engine::Engine(const ModelSpec& spec, Purpose purpose, std::byte* memory,
+               const Optimizer& optimizer)
     : spec_(spec),
       purpose_(purpose),
-      dense_count_(internal::count(spec).dense_count),
+      optimizer_(optimizer),
+      output_count_(spec.outputs()),
       memory_(memory),
-      at_(internal::lay_out(spec, purpose)) {
+      at_(internal::lay_out(spec, purpose, optimizer)) {
   static_assert(sizeof(State) == internal::kEngineStateBytes);
+  const internal::Totals totals = internal::count(spec);
+  layer_count_ = static_cast<std::uint16_t>(totals.layer_count);
+  first_trained_ = static_cast<std::uint16_t>(totals.first_trained);
+  output_values_ = layer(layer_count_ - 1U).output;
 }
 
-Result<Engine> Engine::create(const ModelSpec& spec, Purpose purpose, std::span<std::byte> memory) {
-  if (const Result<MemoryPlan> plan = plan_memory(spec); !plan.ok()) return plan.status();
+Result<Engine> Engine::create(const ModelSpec& spec, Purpose purpose, std::span<std::byte> memory,
+                              const Optimizer& optimizer) {
+  SKEP_TRY(plan_memory(spec, optimizer).status());
   if (reinterpret_cast<std::uintptr_t>(memory.data()) % 8 != 0) return Status::kInvalidArgument;
-  Engine engine(spec, purpose, memory.data());
+  Engine engine(spec, purpose, memory.data(), optimizer);
   if (memory.size() < engine.at_.size_bytes) return Status::kNoMemory;
   std::memset(memory.data(), 0, engine.at_.size_bytes);
   engine.seed_rounding(0);
@@ -40,88 +60,54 @@ Result<Engine> Engine::create(const ModelSpec& spec, Purpose purpose, std::span<
 
 Engine::State& Engine::state() const { return *array_at<State>(memory_, 0); }
 
-std::int64_t* Engine::accumulators() const {
-  return array_at<std::int64_t>(memory_, at_.accumulators);
-}
-
-Engine::Layer Engine::bind(const LayerWeightsLayout& layout, std::uint32_t dense_index) const {
+BoundLayer Engine::bind(const FusedLayer& layer) const {
   const bool training = purpose_ == Purpose::kTraining;
-  const std::uint32_t next = layout.layer_index + 1;
-  std::int16_t* const activations = array_at<std::int16_t>(memory_, at_.activations);
+  const bool trains = training && layer.trainable;
+  const bool momentum = trains && optimizer_.momentum_q15 != 0;
+  const bool proximal = trains && optimizer_.proximal_mu_q16 != 0;
+  const auto int16_at = [this](std::uint32_t array, std::uint32_t first) {
+    return array_at<std::int16_t>(memory_, array) + first;
+  };
+  const auto int32_at = [this](std::uint32_t array, std::uint32_t first) {
+    return array_at<std::int32_t>(memory_, array) + first;
+  };
+  const std::uint32_t weight = layer.first_trainable_weight;
+  const std::uint32_t bias = layer.first_trainable_bias;
+  const bool has_weights = layer.weight_count != 0;
   return {
-      .inputs = layout.inputs,
-      .outputs = layout.outputs,
-      .weights = array_at<std::int16_t>(memory_, at_.weights) + layout.first_weight,
-      .biases = array_at<std::int32_t>(memory_, at_.biases) + layout.first_bias,
-      .exponent = array_at<std::int16_t>(memory_, at_.weight_exponents) + dense_index,
-      .input_exponent =
-          training ? array_at<std::int16_t>(memory_, at_.input_exponents) + dense_index : nullptr,
-      // Accumulators separate a layer's input from its output, so inference needs one buffer.
-      .output = training ? activations + layout.first_bias : activations,
-      .rectified = next < spec_.layer_count && spec_.layers[next].kind == LayerKind::kRelu,
+      .plan = layer,
+      .weights = int16_at(at_.weights, layer.first_weight),
+      .biases = int32_at(at_.biases, layer.first_bias),
+      .weight_exponent =
+          has_weights ? int16_at(at_.weight_exponents, layer.parameter_index) : nullptr,
+      .velocities = momentum ? int16_at(at_.velocities, weight) : nullptr,
+      .bias_velocities = momentum ? int32_at(at_.bias_velocities, bias) : nullptr,
+      .anchors = proximal ? int16_at(at_.anchors, weight) : nullptr,
+      .bias_anchors = proximal ? int32_at(at_.bias_anchors, bias) : nullptr,
+      .input_exponent = training ? int16_at(at_.input_exponents, layer.fused_index) : nullptr,
+      // Sums in the scratch separate a layer's input from its output: where nobody looks back,
+      // one buffer is enough.
+      .output = training && layer.fused_index >= first_trained_
+                    ? int16_at(at_.trained_activations, layer.first_trained_output)
+                    : int16_at(at_.activations, 0),
+      .scratch = memory_ + at_.scratch,
   };
 }
 
-Engine::Layer Engine::layer(std::uint32_t dense_index) const {
-  auto layout = DenseLayers(spec_).begin();
-  for (std::uint32_t i = 0; i < dense_index; ++i) ++layout;
-  return bind(*layout, dense_index);
+BoundLayer Engine::layer(std::uint32_t fused_index) const {
+  auto layer = FusedLayers(spec_).begin();
+  for (std::uint32_t i = 0; i < fused_index; ++i) ++layer;
+  return bind(*layer);
 }
 
-std::span<const std::int16_t> Engine::logits() const {
-  return {layer(dense_count_ - 1).output, spec_.outputs()};
-}
+int Engine::output_exponent() const { return state().output_exponent; }
 
 void Engine::seed_rounding(std::uint32_t seed) { state().random = Xorshift32(seed).next(); }
 
-int normalize(const std::int64_t* values, std::uint32_t n, int exponent, int min_exponent,
-              std::int16_t* out) {
-  std::uint64_t bits = 0;
-  for (std::uint32_t i = 0; i < n; ++i) bits |= magnitude_bits(values[i]);
-  int shift = bits == 0 ? 0 : significant_bits(bits) - 15;
-  shift = std::max(shift, min_exponent - exponent);
-  if (shift > 62) {
-    std::fill_n(out, n, std::int16_t{0});
-  } else if (shift > 0) {
-    // Rounding up can carry the largest into a sixteenth bit: 32768 becomes 32767.
-    const std::int64_t half = std::int64_t{1} << (shift - 1);
-    for (std::uint32_t i = 0; i < n; ++i) {
-      out[i] = saturate<std::int16_t>(static_cast<std::int32_t>((values[i] + half) >> shift));
-    }
-  } else {
-    // |values| < 2^15 here, and so are the products.
-    const std::int32_t factor = std::int32_t{1} << -shift;
-    for (std::uint32_t i = 0; i < n; ++i) {
-      out[i] = static_cast<std::int16_t>(static_cast<std::int32_t>(values[i]) * factor);
-    }
-  }
-  return exponent + shift;
-}
-
-int Engine::run_layer(const Layer& layer, const Vector& input) const {
-  // A product has the exponent (weights' + input's), a bias (weights' − kBiasFractionBits). They
-  // meet at the finer of the two as far as int64 allows: |product sum| ≤ 2^46 may be lifted by
-  // 16 bits, and kMinActivationExponent bounds the lift of a bias to 20.
-  const int coarser = input.exponent + kBiasFractionBits;
-  const int product_lift = std::clamp(coarser, 0, 16);
-  const int bias_shift = product_lift - coarser;
-  std::int64_t* const sums = accumulators();
-  const std::int16_t* row = layer.weights;
-  for (std::uint32_t j = 0; j < layer.outputs; ++j, row += layer.inputs) {
-    const std::int64_t products = kernels::dot(row, input.values, layer.inputs);
-    const std::int64_t sum =
-        products * (std::int64_t{1} << product_lift) + scale(layer.biases[j], bias_shift);
-    sums[j] = layer.rectified ? std::max<std::int64_t>(sum, 0) : sum;
-  }
-  return normalize(sums, layer.outputs, *layer.exponent + input.exponent - product_lift,
-                   kMinActivationExponent, layer.output);
-}
-
 void Engine::run(std::span<const std::int16_t> features) {
   Vector vector{features.data(), spec_.input_exponent};
-  std::uint32_t index = 0;
-  for (const LayerWeightsLayout& layout : DenseLayers(spec_)) {
-    const Layer layer = bind(layout, index++);
+  for (const FusedLayer& plan : FusedLayers(spec_)) {
+    const BoundLayer layer = bind(plan);
     if (layer.input_exponent != nullptr) {
       *layer.input_exponent = static_cast<std::int16_t>(vector.exponent);
     }
@@ -134,21 +120,27 @@ void Engine::run(std::span<const std::int16_t> features) {
 Result<Output> Engine::forward(std::span<const std::int16_t> features) {
   if (features.size() != spec_.inputs) return Status::kInvalidArgument;
   run(features);
-  return Output{logits(), state().output_exponent};
+  return output();
 }
 
-Result<std::uint32_t> Engine::loss_q16(std::uint16_t label) const {
-  if (label >= spec_.outputs() || state().has_output == 0) return Status::kInvalidArgument;
-  const int exponent = state().output_exponent;
-  const std::uint64_t sum = sum_exponentials(logits(), exponent, nullptr);
-  return cross_entropy_q16(logits(), exponent, sum, label);
+Result<std::uint32_t> Engine::evaluate(std::span<const std::int16_t> features,
+                                       std::uint16_t label) {
+  if (features.size() != spec_.inputs || !is_label(spec_, label)) return Status::kInvalidArgument;
+  run(features);
+  return internal::loss_q16({spec_, output(), {features.data(), spec_.input_exponent}, label});
 }
 
 Result<std::uint16_t> Engine::predicted_class() const {
+  if (spec_.loss == Loss::kMeanSquaredError) return Status::kUnsupported;
   if (state().has_output == 0) return Status::kInvalidArgument;
-  const std::span<const std::int16_t> outputs = logits();
-  return static_cast<std::uint16_t>(std::max_element(outputs.begin(), outputs.end()) -
-                                    outputs.begin());
+  const std::span<const std::int16_t> logits = output().values;
+  if (spec_.loss == Loss::kBinaryCrossEntropy) {
+    std::uint32_t targets = 0;
+    for (std::uint32_t i = 0; i < logits.size(); ++i) targets |= (logits[i] > 0 ? 1U : 0U) << i;
+    return static_cast<std::uint16_t>(targets);
+  }
+  return static_cast<std::uint16_t>(std::max_element(logits.begin(), logits.end()) -
+                                    logits.begin());
 }
 
 }  // namespace skep::learn

@@ -12,6 +12,7 @@
 
 #include "engine_internal.h"
 #include "engine_test_support.h"
+#include "normalize.h"
 #include "skep/learn_testing/specs.h"
 
 namespace skep::learn {
@@ -43,7 +44,7 @@ TEST(EngineCreate, RefusesUnalignedMemoryAndBadSpecs) {
   EXPECT_EQ(Engine::create(ModelSpec{}, Purpose::kTraining, memory).status(),
             Status::kInvalidArgument);
   ModelSpec wide = kSmall;
-  wide.layers[0].outputs = 5000;
+  wide.layers[0].outputs = kMaxLayerWidth + 1;
   EXPECT_EQ(Engine::create(wide, Purpose::kTraining, memory).status(), Status::kTooLarge);
 }
 
@@ -59,7 +60,7 @@ std::vector<std::byte> memory_after_use(const ModelSpec& spec, Purpose purpose, 
   EXPECT_EQ(engine.initialize(3), Status::kOk);
   EXPECT_EQ(engine.store(blob), Status::kOk);
   for (std::uint8_t& byte : blob) byte = byte == 0 ? 1 : byte;  // exponents stay in range below
-  for (const LayerWeightsLayout& layer : DenseLayers(spec)) {
+  for (const FusedLayer& layer : ParameterLayers(spec)) {
     blob[layer.exponent_offset] = 0xF4;  // −12
     blob[layer.exponent_offset + 1] = 0xFF;
   }
@@ -141,16 +142,15 @@ TEST(Engine, AnEngineForInferenceDoesNotTrain) {
   EXPECT_TRUE(engine->forward(features).ok());
 }
 
-TEST(Engine, LossAndClassNeedAForwardOnTheWeights) {
+TEST(Engine, APredictionNeedsAForwardOnTheWeights) {
   TestEngine engine(kSmall, Purpose::kTraining);
   const std::vector<std::int16_t> features(5, 1);
   const auto blob = engine.blob();
-  EXPECT_EQ(engine->loss_q16(0).status(), Status::kInvalidArgument);
-  ASSERT_TRUE(engine->forward(features).ok());
-  EXPECT_TRUE(engine->loss_q16(2).ok());
-  EXPECT_EQ(engine->loss_q16(3).status(), Status::kInvalidArgument);
+  EXPECT_EQ(engine->predicted_class().status(), Status::kInvalidArgument);
+  EXPECT_TRUE(engine->evaluate(features, 2).ok());
+  EXPECT_TRUE(engine->predicted_class().ok());
   ASSERT_EQ(engine->load(SpanSource(blob)), Status::kOk);
-  EXPECT_EQ(engine->loss_q16(0).status(), Status::kInvalidArgument);
+  EXPECT_EQ(engine->predicted_class().status(), Status::kInvalidArgument);
   ASSERT_TRUE(engine->forward(features).ok());
   ASSERT_EQ(engine->initialize(1), Status::kOk);
   EXPECT_EQ(engine->predicted_class().status(), Status::kInvalidArgument);
@@ -161,9 +161,9 @@ TEST(Engine, ZeroWeightsKnowNothing) {
   const std::vector<std::int16_t> features{INT16_MIN, INT16_MAX, 0, 1};
   const Result<Output> output = engine->forward(features);
   ASSERT_TRUE(output.ok());
-  ASSERT_EQ(output->logits.size(), 10U);
-  for (const std::int16_t logit : output->logits) EXPECT_EQ(logit, 0);
-  EXPECT_NEAR(*engine->loss_q16(4) / 65536.0, std::log(10.0), 1e-4);
+  ASSERT_EQ(output->values.size(), 10U);
+  for (const std::int16_t logit : output->values) EXPECT_EQ(logit, 0);
+  EXPECT_NEAR(*engine->evaluate(features, 4) / 65536.0, std::log(10.0), 1e-4);
   EXPECT_EQ(*engine->predicted_class(), 0) << "the lowest of equals";
 }
 
@@ -177,10 +177,10 @@ TEST(Engine, ComputesASmallModelByHand) {
   const std::vector<std::int16_t> features{3 << 7, 1 << 6};
   const Result<Output> output = engine->forward(features);
   ASSERT_TRUE(output.ok());
-  EXPECT_EQ(std::ldexp(output->logits[0], output->exponent), 3.25);
-  EXPECT_EQ(std::ldexp(output->logits[1], output->exponent), -6.5);
+  EXPECT_EQ(std::ldexp(output->values[0], output->exponent), 3.25);
+  EXPECT_EQ(std::ldexp(output->values[1], output->exponent), -6.5);
   EXPECT_EQ(*engine->predicted_class(), 0);
-  EXPECT_NEAR(*engine->loss_q16(1) / 65536.0, 9.75 + std::log1p(std::exp(-9.75)), 5e-4);
+  EXPECT_NEAR(*engine->evaluate(features, 1) / 65536.0, 9.75 + std::log1p(std::exp(-9.75)), 5e-4);
 }
 
 ModelSpec random_spec() {
@@ -205,7 +205,7 @@ RC_GTEST_PROP(Engine, InferenceAndTrainingEnginesAgreeOnAnyModel, ()) {
   TestEngine inference(spec, Purpose::kInference);
   auto blob = *rc::gen::container<std::vector<std::uint8_t>>(training.plan().weights_blob_bytes,
                                                              rc::gen::arbitrary<std::uint8_t>());
-  for (const LayerWeightsLayout& layer : DenseLayers(spec)) {
+  for (const FusedLayer& layer : ParameterLayers(spec)) {
     const int exponent = *rc::gen::inRange(kMinWeightExponent, kMaxWeightExponent + 1);
     blob[layer.exponent_offset] = static_cast<std::uint8_t>(exponent);
     blob[layer.exponent_offset + 1] = static_cast<std::uint8_t>(exponent >> 8);
@@ -219,14 +219,14 @@ RC_GTEST_PROP(Engine, InferenceAndTrainingEnginesAgreeOnAnyModel, ()) {
   const Result<Output> a = training->forward(features);
   const Result<Output> b = inference->forward(features);
   RC_ASSERT(a->exponent == b->exponent);
-  RC_ASSERT(std::vector(a->logits.begin(), a->logits.end()) ==
-            std::vector(b->logits.begin(), b->logits.end()));
+  RC_ASSERT(std::vector(a->values.begin(), a->values.end()) ==
+            std::vector(b->values.begin(), b->values.end()));
   // The exponent leaves no precision unused: the largest logit has 15 bits, unless all are zero
   // or the exponent is at its floor.
   int largest = 0;
-  for (const int logit : a->logits) largest = std::max(largest, std::abs(logit));
+  for (const int logit : a->values) largest = std::max(largest, std::abs(logit));
   RC_ASSERT(largest >= 1 << 14 || largest == 0 || a->exponent == kMinActivationExponent);
-  const std::uint32_t loss = *inference->loss_q16(label);
+  const std::uint32_t loss = *inference->evaluate(features, label);
   const LearningRate rate{*rc::gen::inRange<std::uint16_t>(1, 32768),
                           *rc::gen::inRange<std::uint8_t>(0, 31)};
   RC_ASSERT(*training->train_step(features, label, rate) == loss);

@@ -16,10 +16,10 @@ namespace skep::learn {
 /// Exactly the memory that the plan asks for, on the heap so that ASan sees one byte beyond.
 class TestEngine {
  public:
-  TestEngine(const ModelSpec& spec, Purpose purpose)
-      : plan_(*plan_memory(spec)),
+  TestEngine(const ModelSpec& spec, Purpose purpose, const Optimizer& optimizer = {})
+      : plan_(*plan_memory(spec, optimizer)),
         memory_(purpose == Purpose::kTraining ? plan_.training_bytes : plan_.inference_bytes),
-        engine_(*Engine::create(spec, purpose, memory_)) {}
+        engine_(*Engine::create(spec, purpose, memory_, optimizer)) {}
 
   Engine* operator->() { return &engine_; }
   Engine& operator*() { return engine_; }

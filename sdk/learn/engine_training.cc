@@ -1,30 +1,31 @@
-// The backward pass at batch 1, fused with the update: each weight is read and written once, and
-// no gradient of the weights is ever stored.
+// The backward pass at batch 1, layer by layer from the last to the first trainable one: each
+// weight moves as soon as the gradient by its layer's inputs is known, and no gradient of a
+// model's weights is ever stored.
 #include <algorithm>
 
+#include "activation.h"
+#include "bound_layer.h"
+#include "convolution.h"
+#include "dense.h"
 #include "engine_internal.h"
 #include "fixed_point.h"
-#include "kernels.h"
+#include "loss.h"
+#include "normalize.h"
+#include "pooling.h"
 #include "skep/learn/engine.h"
-#include "softmax.h"
 
 namespace skep::learn {
+
+using internal::BoundLayer;
+using internal::Deltas;
+using internal::Descent;
+using internal::Vector;
+
 namespace {
-
-// A delta's exponent may sink without bound: it only ever shifts a weight's step, with saturation.
-constexpr int kNoMinExponent = -16384;
-
-// Bits below a weight's LSB in a kernel's `step`, and below a bias's LSB there are none.
-constexpr int kStepFractionBits = 32;
-
-// Largest change of a bias in one step, like that of a weight a quarter of the layer's range.
-constexpr std::int32_t kMaxBiasChange = std::int32_t{1} << 30;
 
 // A copy with 15 significant bits: the precision of a weight's step depends on them.
 int normalize_features(std::span<const std::int16_t> features, int exponent, std::int16_t* out) {
-  std::uint64_t bits = 0;
-  for (const std::int16_t feature : features) bits |= magnitude_bits(feature);
-  const int lift = bits == 0 ? 0 : 15 - significant_bits(bits);
+  const int lift = headroom(features.data(), static_cast<std::uint32_t>(features.size()));
   const std::int32_t factor = std::int32_t{1} << lift;
   for (std::size_t i = 0; i < features.size(); ++i) {
     out[i] = static_cast<std::int16_t>(features[i] * factor);
@@ -32,95 +33,89 @@ int normalize_features(std::span<const std::int16_t> features, int exponent, std
   return exponent - lift;
 }
 
-// Moves a bias against its gradient; returns whether it has left half of its range.
-bool update_bias(std::int32_t& bias, std::int32_t gradient, int shift) {
-  const std::int64_t change = scale_within(gradient, shift, kMaxBiasChange);
-  bias = saturate<std::int32_t>(bias - change);
-  return magnitude_bits(bias) >> 30 != 0;
-}
-
-void halve_layer(std::int16_t* weights, std::uint32_t weight_count, std::int32_t* biases,
-                 std::uint32_t bias_count) {
-  std::transform(weights, weights + weight_count, weights,
-                 [](std::int16_t w) { return static_cast<std::int16_t>(halve(w)); });
-  std::transform(biases, biases + bias_count, biases, halve);
-}
-
 bool is_valid(LearningRate rate) {
   return rate.mantissa >= 1 && rate.mantissa <= 32767 && rate.shift <= 30;
 }
 
-}  // namespace
-
-int Engine::update_layer(const Layer& layer, const Vector& input, int delta_exponent,
-                         LearningRate rate, const Layer* previous) {
-  std::int16_t* const deltas = reinterpret_cast<std::int16_t*>(memory_ + at_.deltas);
-  std::int64_t* const gradient = accumulators();
-  const int weight_exponent = *layer.exponent;
-  // delta * mantissa has this exponent; seen from a bias's LSB, and from a step's unit.
-  const int exponent = delta_exponent - rate.shift;
-  const int bias_shift = exponent - (weight_exponent - kBiasFractionBits);
-  const int step_shift = exponent + input.exponent - (weight_exponent - kStepFractionBits);
-
-  if (previous != nullptr) std::fill_n(gradient, layer.inputs, 0);
-  bool grown = false;
-  std::uint32_t random = state().random;
-  std::int16_t* row = layer.weights;
-  for (std::uint32_t j = 0; j < layer.outputs; ++j, row += layer.inputs) {
-    if (deltas[j] == 0) continue;  // A dead unit changes nothing and draws nothing.
-    const std::int32_t descent = std::int32_t{deltas[j]} * std::int32_t{rate.mantissa};
-    const std::int32_t step = scale_within(descent, step_shift, INT32_MAX);
-    if (previous == nullptr) {
-      grown |= kernels::update(row, input.values, layer.inputs, step, random);
-    } else {
-      grown |= kernels::update_with_gradient(row, input.values, gradient, layer.inputs, step,
-                                             deltas[j], random);
-    }
-    grown |= update_bias(layer.biases[j], descent, bias_shift);
+// Trains a layer; nobody wants the gradient by its inputs.
+void train_first(const BoundLayer& layer, const Vector& input, const Deltas& deltas,
+                 const Descent& descent) {
+  if (layer.plan.kind == LayerKind::kDense) {
+    train_dense(layer, input, deltas, descent, nullptr);
+  } else {
+    train_convolution(layer, input, deltas, descent, false);
   }
-  state().random = random;
-
-  if (grown && weight_exponent < kMaxWeightExponent) {
-    halve_layer(layer.weights, layer.inputs * layer.outputs, layer.biases, layer.outputs);
-    *layer.exponent = static_cast<std::int16_t>(weight_exponent + 1);
-  }
-  if (previous == nullptr) return delta_exponent;
-  if (previous->rectified) {
-    for (std::uint32_t i = 0; i < layer.inputs; ++i) {
-      if (input.values[i] == 0) gradient[i] = 0;
-    }
-  }
-  return normalize(gradient, layer.inputs, weight_exponent + delta_exponent, kNoMinExponent,
-                   deltas);
 }
 
-void Engine::back_propagate(std::span<const std::int16_t> features, LearningRate rate) {
-  std::int16_t* const first_input = reinterpret_cast<std::int16_t*>(memory_ + at_.features);
-  const int first_exponent = normalize_features(features, spec_.input_exponent, first_input);
-  int delta_exponent = kProbabilityExponent;
-  Layer current = layer(dense_count_ - 1);
-  for (std::uint32_t index = dense_count_ - 1; index > 0; --index) {
-    const Layer previous = layer(index - 1);
-    delta_exponent = update_layer(current, {previous.output, *current.input_exponent},
-                                  delta_exponent, rate, &previous);
+// From a layer's gradient by its inputs to the deltas of the layer before.
+template <typename Wide>
+int hand_on(Wide* gradient, int exponent, const BoundLayer& layer, const BoundLayer& previous,
+            std::int16_t* deltas) {
+  const std::uint32_t inputs = layer.input_count();
+  scale_by_derivative(gradient, previous.output, inputs, previous.plan.activation,
+                      previous.plan.negative_slope_q15);
+  return normalize(gradient, inputs, exponent, kNoMinExponent, deltas);
+}
+
+// Trains a layer that may have parameters. `deltas` become those of the layer before; returns
+// their exponent.
+int train_and_propagate(const BoundLayer& layer, int delta_exponent, const BoundLayer& previous,
+                        const Descent& descent, std::int16_t* deltas) {
+  const Vector input{previous.output, *layer.input_exponent};
+  const Deltas own{deltas, delta_exponent};
+  if (layer.plan.kind == LayerKind::kDense) {
+    auto* const gradient = layer.scratch_at<std::int64_t>(0);
+    const int exponent = *layer.weight_exponent + delta_exponent;
+    train_dense(layer, input, own, descent, gradient);
+    return hand_on(gradient, exponent, layer, previous, deltas);
+  }
+  if (internal::is_convolution(layer.plan.kind)) {
+    const internal::ConvScratch at = internal::lay_out_conv(layer.plan, true);
+    auto* const gradient = layer.scratch_at<std::int32_t>(at.staged);
+    const int exponent = propagate_convolution(layer, own, gradient);
+    train_convolution(layer, input, own, descent, true);
+    return hand_on(gradient, exponent, layer, previous, deltas);
+  }
+  auto* const gradient = layer.scratch_at<std::int32_t>(0);
+  const int exponent = propagate_pool(layer, input, own, gradient);
+  return hand_on(gradient, exponent, layer, previous, deltas);
+}
+
+}  // namespace
+
+void Engine::back_propagate(const internal::Prediction& prediction, LearningRate rate) {
+  auto* const deltas = array_at<std::int16_t>(memory_, at_.deltas);
+  const Descent descent{optimizer_, rate, state().random};
+  BoundLayer current = layer(layer_count_ - 1U);
+  int delta_exponent = loss_gradient(prediction, current, deltas);
+  while (current.plan.fused_index > first_trained_) {
+    const BoundLayer previous = layer(current.plan.fused_index - 1);
+    delta_exponent = train_and_propagate(current, delta_exponent, previous, descent, deltas);
     current = previous;
   }
-  update_layer(current, {first_input, first_exponent}, delta_exponent, rate, nullptr);
+  if (current.plan.fused_index > 0) {
+    const Vector input{layer(current.plan.fused_index - 1).output, *current.input_exponent};
+    train_first(current, input, {deltas, delta_exponent}, descent);
+  } else {
+    auto* const sample = array_at<std::int16_t>(memory_, at_.features);
+    const int exponent = normalize_features({prediction.sample.values, spec_.inputs},
+                                            prediction.sample.exponent, sample);
+    train_first(current, {sample, exponent}, {deltas, delta_exponent}, descent);
+  }
 }
 
 Result<std::uint32_t> Engine::train_step(std::span<const std::int16_t> features,
                                          std::uint16_t label, LearningRate rate) {
   if (purpose_ != Purpose::kTraining) return Status::kUnsupported;
-  if (features.size() != spec_.inputs || label >= spec_.outputs() || !is_valid(rate)) {
+  if (features.size() != spec_.inputs || !is_label(spec_, label) || !is_valid(rate)) {
     return Status::kInvalidArgument;
   }
   run(features);
-  const int exponent = state().output_exponent;
-  const std::uint64_t sum = sum_exponentials(logits(), exponent, accumulators());
-  softmax_gradient({accumulators(), spec_.outputs()}, sum, label,
-                   reinterpret_cast<std::int16_t*>(memory_ + at_.deltas));
-  back_propagate(features, rate);
-  return cross_entropy_q16(logits(), exponent, sum, label);
+  const internal::Prediction prediction{
+      spec_, output(), {features.data(), spec_.input_exponent}, label};
+  const std::uint32_t loss = internal::loss_q16(prediction);
+  back_propagate(prediction, rate);
+  return loss;
 }
 
 }  // namespace skep::learn

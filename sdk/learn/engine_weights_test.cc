@@ -6,15 +6,14 @@
 #include <cmath>
 #include <vector>
 
+#include "bounded_step.h"
 #include "engine_test_support.h"
 #include "skep/learn/engine.h"
-#include "skep/learn_testing/float_mlp.h"
 #include "skep/learn_testing/specs.h"
 
 namespace skep::learn {
 namespace {
 
-using learn_testing::Mlp;
 using learn_testing::mlp_spec;
 using Blob = std::vector<std::uint8_t>;
 
@@ -27,9 +26,7 @@ TEST(Initialize, FollowsHe) {
     const ModelSpec spec = mlp_spec({inputs, outputs}, 0);
     TestEngine engine(spec, Purpose::kInference);
     ASSERT_EQ(engine->initialize(inputs), Status::kOk);
-    Mlp<double> mlp;
-    const auto& layer = mlp.add_layer(inputs, outputs, false);
-    learn_testing::load_weights_blob(mlp, engine.blob());
+    const LayerValues layer = values_of_blob(spec, engine.blob())[0];
     const double limit = std::sqrt(6.0 / inputs);
     double sum = 0;
     double squares = 0;
@@ -52,7 +49,7 @@ TEST(Initialize, LeavesTwoBitsOfHeadroom) {
   TestEngine engine(kDigits, Purpose::kInference);
   ASSERT_EQ(engine->initialize(4), Status::kOk);
   const Blob blob = engine.blob();
-  for (const LayerWeightsLayout& layer : DenseLayers(kDigits)) {
+  for (const FusedLayer& layer : ParameterLayers(kDigits)) {
     int largest = 0;
     for (std::uint32_t i = 0; i < layer.weight_count; ++i) {
       const std::uint32_t at = layer.weights_offset + 2 * i;
@@ -89,7 +86,7 @@ TEST(WeightsBlob, BytesAreThoseOfTheReference) {
 RC_GTEST_PROP(WeightsBlob, RoundTripsForAnyValues, ()) {
   TestEngine engine(kDigits, Purpose::kTraining);
   auto blob = *rc::gen::container<Blob>(4908, rc::gen::arbitrary<std::uint8_t>());
-  for (const LayerWeightsLayout& layer : DenseLayers(kDigits)) {
+  for (const FusedLayer& layer : ParameterLayers(kDigits)) {
     const int exponent = *rc::gen::inRange(kMinWeightExponent, kMaxWeightExponent + 1);
     blob[layer.exponent_offset] = static_cast<std::uint8_t>(exponent);
     blob[layer.exponent_offset + 1] = static_cast<std::uint8_t>(exponent >> 8);
@@ -110,7 +107,7 @@ TEST(WeightsBlob, MalformedOnesChangeNothing) {
     EXPECT_EQ(delta, std::vector<std::int16_t>(delta.size(), 77));
   };
   for (const std::size_t size : {0U, 1U, 2U, 4907U, 4909U, 9816U}) expect_refused(Blob(size));
-  for (const LayerWeightsLayout& layer : DenseLayers(kDigits)) {
+  for (const FusedLayer& layer : ParameterLayers(kDigits)) {
     for (const int exponent : {-32768, -31, 1, 15, 32767}) {
       Blob blob = before;
       blob[layer.exponent_offset] = static_cast<std::uint8_t>(exponent);
@@ -217,12 +214,8 @@ Blob random_tiny_blob() {
 }
 
 std::vector<double> values_of(const Blob& blob) {
-  Mlp<double> mlp;
-  mlp.add_layer(2, 1, true);
-  mlp.add_layer(1, 2, false);
-  learn_testing::load_weights_blob(mlp, blob);
   std::vector<double> values;
-  for (const auto& layer : mlp.layers()) {
+  for (const LayerValues& layer : values_of_blob(kTiny, blob)) {
     values.insert(values.end(), layer.weights.begin(), layer.weights.end());
     values.insert(values.end(), layer.biases.begin(), layer.biases.end());
   }

@@ -22,6 +22,20 @@ constexpr int significant_bits(std::uint64_t value) {
   return static_cast<int>(std::bit_width(value));
 }
 
+/// How far all of `n` values may be shifted to the left so that the largest takes 15 bits and a
+/// sign; negative: to the right. 0 if all are 0. Most of what is computed from int16 is the more
+/// precise the larger they are.
+template <typename T>
+constexpr int headroom(const T* values, std::uint32_t n) {
+  std::uint64_t bits = 0;
+  bool any = false;  // apart from `bits`, in which −1 leaves no trace
+  for (std::uint32_t i = 0; i < n; ++i) {
+    bits |= magnitude_bits(values[i]);
+    any |= values[i] != 0;
+  }
+  return any ? 15 - significant_bits(bits) : 0;
+}
+
 /// value * 2^shift, to nearest with ties up, saturating at ±kScaleLimit. |value| ≤ kScaleLimit.
 constexpr std::int64_t scale(std::int64_t value, int shift) {
   if (shift < 0) {
@@ -46,6 +60,14 @@ constexpr std::int32_t scale_within(std::int32_t value, int shift, std::int32_t 
   if (value > largest) return limit;
   if (value < -largest) return -limit;
   return value == 0 ? 0 : value * (std::int32_t{1} << shift);
+}
+
+/// The least n with 2^n ≥ value. value ≥ 1.
+constexpr int ceil_log2(std::uint32_t value) { return std::bit_width(value - 1); }
+
+/// floor(value * factor / 2^15) for 0 ≤ factor ≤ 2^15, without overflow for any value.
+constexpr std::int64_t scale_q15(std::int64_t value, std::int32_t factor) {
+  return (value >> 15) * factor + (((value & 0x7FFF) * factor) >> 15);
 }
 
 /// The nearest value that a T has.

@@ -97,6 +97,58 @@ std::int64_t dot(const std::int16_t* a, const std::int16_t* b, std::uint32_t n) 
   return sum;
 }
 
+namespace {
+
+// Two rows at once: each pair of x is loaded for both.
+void multiply_two_rows(const std::int16_t* rows, const std::int16_t* x, std::uint32_t n,
+                       std::int64_t* sums) {
+  const std::int16_t* second = rows + n;
+  const std::int16_t* const end = x + n;
+  std::int64_t sum0 = 0;
+  std::int64_t sum1 = 0;
+  const auto add_pair = [&](std::uint32_t at) {
+    const auto pair = static_cast<int16x2_t>(load_pair(x + at));
+    sum0 = __smlald(static_cast<int16x2_t>(load_pair(rows + at)), pair, sum0);
+    sum1 = __smlald(static_cast<int16x2_t>(load_pair(second + at)), pair, sum1);
+  };
+  for (; end - x >= 8; x += 8, rows += 8, second += 8) {
+    add_pair(0);
+    add_pair(2);
+    add_pair(4);
+    add_pair(6);
+  }
+  for (; end - x >= 2; x += 2, rows += 2, second += 2) add_pair(0);
+  if (x != end) {
+    sum0 += std::int32_t{*rows} * *x;
+    sum1 += std::int32_t{*second} * *x;
+  }
+  sums[0] = sum0;
+  sums[1] = sum1;
+}
+
+}  // namespace
+
+void multiply_rows(const std::int16_t* rows, std::uint32_t row_count, const std::int16_t* x,
+                   std::uint32_t n, std::int64_t* sums) {
+  std::uint32_t r = 0;
+  for (; r + 1 < row_count; r += 2, rows += 2 * std::size_t{n}) {
+    multiply_two_rows(rows, x, n, sums + r);
+  }
+  if (r < row_count) sums[r] = dot(rows, x, n);
+}
+
+void multiply_add(const std::int16_t* a, const std::int16_t* b, std::int64_t* sums,
+                  std::uint32_t n) {
+  const std::int16_t* const end = a + n;
+  for (; end - a >= 2; a += 2, b += 2, sums += 2) {
+    const std::uint32_t first = load_pair(a);
+    const std::uint32_t second = load_pair(b);
+    sums[0] += std::int32_t{low(first)} * low(second);
+    sums[1] += std::int32_t{high(first)} * high(second);
+  }
+  if (a != end) *sums += std::int32_t{*a} * *b;
+}
+
 bool update(std::int16_t* w, const std::int16_t* x, std::uint32_t n, std::int32_t step,
             std::uint32_t& random) {
   Mover mover(step, random);

@@ -61,6 +61,16 @@ std::int64_t dot(const std::int16_t* a, const std::int16_t* b, std::uint32_t n) 
   return sum;
 }
 
+void multiply_rows(const std::int16_t* rows, std::uint32_t row_count, const std::int16_t* x,
+                   std::uint32_t n, std::int64_t* sums) {
+  for (std::uint32_t r = 0; r < row_count; ++r, rows += n) sums[r] = dot(rows, x, n);
+}
+
+void multiply_add(const std::int16_t* a, const std::int16_t* b, std::int64_t* sums,
+                  std::uint32_t n) {
+  for (std::uint32_t i = 0; i < n; ++i) sums[i] += std::int32_t{a[i]} * b[i];
+}
+
 bool update(std::int16_t* w, const std::int16_t* x, std::uint32_t n, std::int32_t step,
             std::uint32_t& random) {
   std::uint32_t state = random;

@@ -8,6 +8,14 @@ namespace skep::learn::kernels_portable {
 /// Σ a[i] * b[i], exact. |result| ≤ n * 2^30, n ≤ 65535.
 std::int64_t dot(const std::int16_t* a, const std::int16_t* b, std::uint32_t n);
 
+/// sums[r] = Σ rows[r * n + i] * x[i], exact, for each of `row_count` rows: a matrix by a vector.
+void multiply_rows(const std::int16_t* rows, std::uint32_t row_count, const std::int16_t* x,
+                   std::uint32_t n, std::int64_t* sums);
+
+/// sums[i] += a[i] * b[i]. The caller keeps |sums| below 2^62.
+void multiply_add(const std::int16_t* a, const std::int16_t* b, std::int64_t* sums,
+                  std::uint32_t n);
+
 /// Stochastically rounded descent on a row of weights (algorithms.md, section 1):
 ///
 ///     t    = floor(step * x[i] / 2^16)

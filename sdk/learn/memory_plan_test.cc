@@ -43,7 +43,7 @@ TEST(MemoryPlan, RefusesShapesThatAreNotModels) {
             Status::kInvalidArgument);
   EXPECT_EQ(status(with_layers({{LayerKind::kRelu, 8}})), Status::kUnsupported);
   EXPECT_EQ(status(with_layers({{static_cast<LayerKind>(0), 8}})), Status::kUnsupported);
-  EXPECT_EQ(status(with_layers({{LayerKind::kDense, 5}, {static_cast<LayerKind>(9), 5}})),
+  EXPECT_EQ(status(with_layers({{LayerKind::kDense, 5}, {static_cast<LayerKind>(12), 5}})),
             Status::kUnsupported);
   ModelSpec spec = kDigits;
   spec.inputs = 0;

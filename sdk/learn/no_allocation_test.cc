@@ -27,7 +27,7 @@ bool use_everything(std::span<std::byte> memory, std::span<std::uint8_t> blob,
   for (std::uint16_t label = 0; label < 4; ++label) {
     ok = ok && engine.train_step(features, label, {16384, 4}).ok();
   }
-  ok = ok && engine.forward(features).ok() && engine.loss_q16(1).ok() &&
+  ok = ok && engine.forward(features).ok() && engine.evaluate(features, 1).ok() &&
        engine.predicted_class().ok();
   ok = ok && engine.difference_from(SpanSource(blob), delta, 4).ok();
   return ok && engine.load(SpanSource(blob)) == Status::kOk;

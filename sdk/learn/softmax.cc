@@ -64,10 +64,14 @@ std::uint64_t sum_exponentials(std::span<const std::int16_t> logits, int exponen
   return sum;
 }
 
+std::int64_t natural_log_q16(std::uint64_t value_q30) {
+  const std::uint64_t log2 = log2_q16(value_q30) - (30U << 16);
+  return static_cast<std::int64_t>((log2 * kLnOf2_q32 + (1U << 31)) >> 32);
+}
+
 std::uint32_t cross_entropy_q16(std::span<const std::int16_t> logits, int exponent,
                                 std::uint64_t sum, std::uint16_t label) {
-  const std::uint64_t log2_sum = log2_q16(sum) - (30U << 16);  // sum ≥ 1 = 2^30 in Q30
-  const auto log_sum = static_cast<std::int64_t>((log2_sum * kLnOf2_q32 + (1U << 31)) >> 32);
+  const std::int64_t log_sum = natural_log_q16(sum);
   const std::int64_t distance = std::int64_t{largest(logits)} - logits[label];
   const std::int64_t loss = scale(distance, exponent + 16) + log_sum;
   return saturate<std::uint32_t>(loss);

@@ -20,6 +20,9 @@ std::uint32_t exponential_q30(std::int32_t below, int exponent);
 std::uint64_t sum_exponentials(std::span<const std::int16_t> logits, int exponent,
                                std::int64_t* terms);
 
+/// ln(value) in Q16 for a value ≥ 1 in Q30, to within 3e-5.
+std::int64_t natural_log_q16(std::uint64_t value_q30);
+
 /// −ln softmax(logits)[label] in nats, Q16.16, saturating; `sum` from sum_exponentials.
 std::uint32_t cross_entropy_q16(std::span<const std::int16_t> logits, int exponent,
                                 std::uint64_t sum, std::uint16_t label);

@@ -156,8 +156,8 @@ TEST_F(DeviceObserveTest, ScoreIsTheInstalledModelsLoss) {
       DeviceWorld::kSpec, learn::Purpose::kInference, std::as_writable_bytes(std::span(memory))));
   ASSERT_EQ(engine.load(SpanSource(gateway_.weights)), Status::kOk);
   const round_testing::Sample& sample = world_.samples.samples[5];
-  ASSERT_TRUE(engine.forward(sample.features).ok());
-  EXPECT_EQ(observation->score->loss_q16, round_testing::take(engine.loss_q16(sample.label)));
+  EXPECT_EQ(observation->score->loss_q16,
+            round_testing::take(engine.evaluate(sample.features, sample.label)));
 }
 
 TEST_F(DeviceObserveTest, WithoutAModelThereIsNoScore) {

@@ -40,9 +40,8 @@ Status Device::check_plan(const wire::RoundPlan& plan) const {
                          std::ranges::equal(plan.base_digest, installed.manifest.weights_digest);
   if (!same_base) return Status::kWrongBase;
   SKEP_ASSIGN_OR_RETURN(const ModelSpec spec, wire::to_model_spec(installed.manifest.spec));
-  SKEP_ASSIGN_OR_RETURN(
-      const std::uint32_t update_bytes,
-      round::LocalRound::sealed_bytes_bound(spec, plan.keep_permille, plan.value_bits));
+  SKEP_ASSIGN_OR_RETURN(const std::uint32_t update_bytes,
+                        round::LocalRound::sealed_bytes_bound(spec, wire::to_compression(plan)));
   return update_bytes <= config_.max_update_bytes ? Status::kOk : Status::kTooLarge;
 }
 
@@ -51,6 +50,7 @@ Status Device::check_plan(const wire::RoundPlan& plan) const {
 void Device::begin_fetch() {
   // The size is known only with the first block, and erasing takes longer than a block: so room
   // for the largest package is made before asking.
+  patch_.reset();
   if (const Status status = slots_->begin_install(config_.max_package_bytes);
       status != Status::kOk) {
     refuse_model(status);
@@ -66,17 +66,25 @@ void Device::continue_fetch() {
     return;
   }
   if (!*erased) return;
-  // "v=" and at most ten digits, then the zero that the array is filled with.
-  model_query_.fill('\0');
-  model_query_[0] = 'v';
-  model_query_[1] = '=';
-  std::to_chars(model_query_.data() + 2, model_query_.data() + model_query_.size() - 1,
-                (*plan_)->base_version);
+  write_model_query();
   state_ = DeviceState::kFetching;
   last_moved_ms_ = platform_.clock.now_ms();
   const Status status =
       client_.send(round::kModelRequest, {.path = wire::kModelPath, .query = model_query_.data()});
   if (status != Status::kOk) lost_ = status;
+}
+
+// A device that has a model asks for what is new in the other one.
+void Device::write_model_query() {
+  char* const end = model_query_.data() + wire::kMaxModelQueryChars;
+  const auto append = [end](char* at, const char* name, std::uint32_t version) {
+    for (; *name != '\0'; ++name) *at++ = *name;
+    return std::to_chars(at, end, version).ptr;
+  };
+  asks_for_patch_ = model_version() != 0 && !wants_whole_model_;
+  char* at = append(model_query_.data(), wire::kModelVersionQuery, (*plan_)->base_version);
+  if (asks_for_patch_) at = append(at, wire::kBaseVersionQuery, model_version());
+  *at = '\0';
 }
 
 void Device::finish_fetch() {
@@ -85,16 +93,34 @@ void Device::finish_fetch() {
     return;
   }
   backoff_.reset();
+  wants_whole_model_ = false;
   report(EventKind::kModelInstalled);
   follow_plan();
 }
 
 // Asking again at once would give the same answer: the device backs off first.
-void Device::refuse_model(Status reason) {
+void Device::put_off_model(Status reason) {
   report(EventKind::kModelRefused, reason);
   client_.cancel(round::kModelRequest);
   slots_->cancel_install();
   back_off();
+}
+
+void Device::refuse_model(Status reason) {
+  if (patch_.has_value()) {
+    fetch_whole_model(reason);
+  } else {
+    put_off_model(reason);
+  }
+}
+
+// Whatever is wrong with a patch, the whole model does not need it. No other patch is asked for
+// until a model is installed, so that this happens once.
+void Device::fetch_whole_model(Status reason) {
+  report(EventKind::kPatchRefused, reason);
+  client_.cancel(round::kModelRequest);
+  wants_whole_model_ = true;
+  begin_fetch();
 }
 
 // ---- the round

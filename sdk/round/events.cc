@@ -16,6 +16,8 @@ const char* to_string(EventKind kind) {
       return "ModelRefused";
     case EventKind::kRoundPostponed:
       return "RoundPostponed";
+    case EventKind::kPatchRefused:
+      return "PatchRefused";
     case EventKind::kRoundStarted:
       return "RoundStarted";
     case EventKind::kUpdateStored:

@@ -109,6 +109,7 @@ TEST(NoAllocation, WholeRoundsOfADeviceAllocateNothing) {
     const Trap trap(true);
     ASSERT_EQ(device.start(), Status::kOk);
   }
+  world.gateway.serves_patches = true;
   run_armed(1);
   world.gateway.release_next_model();
   world.gateway.open_next_round();
@@ -119,6 +120,7 @@ TEST(NoAllocation, WholeRoundsOfADeviceAllocateNothing) {
   }
   EXPECT_EQ(world.gateway.received().size(), 2U);
   EXPECT_EQ(device.model_version(), 2U);
+  EXPECT_EQ(world.gateway.patches, 1U);
 }
 
 }  // namespace

@@ -34,9 +34,9 @@ constexpr std::size_t kStepCount = 64;
 constexpr std::size_t kRamBar = 6 * 1024;
 static_assert(kMemory.training_bytes <= kRamBar);
 
-constexpr compress::Options kDemoOptions{compress::keep_count_for(kMemory.parameter_count, 100), 8};
+constexpr compress::Options kDemoOptions{compress::keep_count_for(kMemory.trainable_count, 100), 8};
 constexpr std::uint32_t kCompressedBytesMax =
-    compress::max_compressed_bytes(kMemory.parameter_count, kDemoOptions);
+    compress::max_compressed_bytes(kMemory.trainable_count, kDemoOptions);
 
 struct Cost {
   std::uint32_t mean = 0;
@@ -67,7 +67,7 @@ void report_cost(const char* name, std::uint32_t instructions) {
 StaticSamples<kStepCount, kSpec.inputs> samples;
 alignas(8) std::array<std::byte, kMemory.training_bytes> engine_memory;
 std::array<std::uint8_t, kMemory.weights_blob_bytes> base_weights;
-std::array<std::int16_t, kMemory.parameter_count> delta_values;
+std::array<std::int16_t, kMemory.trainable_count> delta_values;
 std::array<std::uint8_t, kCompressedBytesMax> compressed_bytes;
 std::array<std::uint8_t, kCompressedBytesMax + seal::hpke::kTagBytes> sealed_bytes;
 
@@ -77,7 +77,7 @@ void count_worst_step() {
   Engine engine = take(Engine::create(kSpec, learn::Purpose::kTraining, engine_memory), "engine");
   static std::array<std::uint8_t, kMemory.weights_blob_bytes> blob;
   Xorshift32 generator(1);
-  for (const learn::LayerWeightsLayout& layer : learn::DenseLayers(kSpec)) {
+  for (const learn::FusedLayer& layer : learn::ParameterLayers(kSpec)) {
     blob[layer.exponent_offset] = 0xF0;  // −16
     blob[layer.exponent_offset + 1] = 0xFF;
     const std::uint32_t sign = layer.first_weight == 0 ? 0x7FU : 0xFFU;

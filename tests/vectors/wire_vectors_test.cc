@@ -66,6 +66,32 @@ TEST(WireVectors, RoundPlan) {
   EXPECT_EQ(encoded(*plan), bytes);
 }
 
+TEST(WireVectors, RoundPlanOfVersion1IsTopKWithoutMomentum) {
+  const Result<RoundPlan> plan = decode_round_plan(read_vector("round_plan_v1"));
+  ASSERT_TRUE(plan.ok()) << to_string(plan.status());
+  const Compression compression = to_compression(*plan);
+  EXPECT_EQ(compression.mode, CompressionMode::kTopK);
+  EXPECT_EQ(compression.keep_permille, 100U);
+  EXPECT_EQ(compression.value_bits, 12U);
+  EXPECT_EQ(plan->momentum_q15, 0U);
+  EXPECT_EQ(plan->proximal_mu_q16, 0U);
+}
+
+TEST(WireVectors, RoundPlanOfVersion2) {
+  const Buffer bytes = read_vector("round_plan_v2");
+  const Result<RoundPlan> plan = decode_round_plan(bytes);
+  ASSERT_TRUE(plan.ok()) << to_string(plan.status());
+  EXPECT_EQ(plan->version, 2U);
+  EXPECT_EQ(plan->keep_permille, 50U);
+  EXPECT_EQ(plan->value_bits, 0U);
+  EXPECT_EQ(plan->compression, skep_Compression_COMPRESSION_TERNARY);
+  EXPECT_EQ(plan->momentum_q15, 29491U);
+  EXPECT_EQ(plan->proximal_mu_q16, 655U);
+  EXPECT_EQ(to_compression(*plan).mode, CompressionMode::kTernary);
+  EXPECT_EQ(copy(bytes_of(plan->aggregation_key)), prefixed(4, counting(0x40, 64)));
+  EXPECT_EQ(encoded(*plan), bytes);
+}
+
 TEST(WireVectors, RoundPlanWithEveryDefaultLeftOut) {
   const Buffer bytes = read_vector("round_plan_v1_minimal");
   const Result<RoundPlan> plan = decode_round_plan(bytes);
@@ -180,6 +206,26 @@ TEST(WireVectors, ModelSpecOfTheManifest) {
   EXPECT_EQ(spec->layers[2], (LayerSpec{LayerKind::kDense, 10}));
 }
 
+TEST(WireVectors, ModelSpecOfVersion2) {
+  const Buffer bytes = read_vector("model_manifest_v1_spec_v2");
+  const Result<ModelManifest> manifest = decode_model_manifest(bytes);
+  ASSERT_TRUE(manifest.ok()) << to_string(manifest.status());
+  ModelSpec expected;
+  expected.inputs = 360;
+  expected.input_height = 12;
+  expected.input_width = 10;
+  expected.input_exponent = -8;
+  expected.loss = Loss::kBinaryCrossEntropy;
+  expected.frozen_layers = 2;
+  expected.layer_count = 4;
+  expected.layers[0] = {LayerKind::kConv, 6, {3, 4, 2, 1, 1, 2, 3, 1}};
+  expected.layers[1] = {.kind = LayerKind::kLeakyRelu, .outputs = 6, .negative_slope_q15 = 328};
+  expected.layers[2] = {LayerKind::kGlobalAveragePool, 6};
+  expected.layers[3] = {LayerKind::kDense, 5};
+  EXPECT_EQ(*to_model_spec(manifest->spec), expected);
+  EXPECT_EQ(encoded(*manifest), bytes);
+}
+
 TEST(WireVectors, ModelPackage) {
   const Buffer bytes = read_vector("model_package_v1");
   const Result<PackageHead> head = read_model_package(SpanSource(bytes));
@@ -189,6 +235,18 @@ TEST(WireVectors, ModelPackage) {
   const Bytes weights = Bytes(bytes).subspan(head->weights_offset, head->weights_bytes);
   EXPECT_EQ(copy(weights), counting(0x05, 20));
   EXPECT_EQ(encoded(ModelPackage{head->manifest_view(), head->signature, weights}), bytes);
+}
+
+TEST(WireVectors, ModelPatch) {
+  const Buffer bytes = read_vector("model_patch_v1");
+  const Result<ModelPatch> patch = decode_model_patch(bytes);
+  ASSERT_TRUE(patch.ok()) << to_string(patch.status());
+  EXPECT_EQ(patch->base_version, 19U);
+  EXPECT_EQ(copy(patch->manifest), read_vector("model_manifest_v1"));
+  EXPECT_EQ(copy(patch->signature), counting(0xd0, 64));
+  // The example of proto/weights_difference_test.cc.
+  EXPECT_EQ(copy(patch->difference), (Buffer{0x01, 0x04, 0x50, 0x88, 0x77, 0x20, 0x18}));
+  EXPECT_EQ(encoded(*patch), bytes);
 }
 
 TEST(WireVectors, Problem) {

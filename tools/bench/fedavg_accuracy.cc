@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
@@ -16,21 +17,18 @@
 #include <vector>
 
 #include "programs.h"
-#include "skep/core/permutation.h"
 #include "skep/core/prng.h"
 #include "skep/demo/digits_data.h"
 #include "skep/demo/federation.h"
 #include "skep/learn/engine.h"
-#include "skep/learn/memory_plan.h"
-#include "skep/learn_testing/float_mlp.h"
-#include "skep/learn_testing/specs.h"
+#include "skep/learn_testing/benchmark_models.h"
+#include "skep/learn_testing/training.h"
 
 namespace skep::bench {
 namespace {
 
 using namespace std::chrono_literals;
-using demo::Digit;
-using learn_testing::FloatMlp;
+using FloatModel = learn_testing::OwnedReferenceNetwork<float>;
 using nlohmann::ordered_json;
 
 struct Options {
@@ -51,90 +49,36 @@ struct Curves {
 
 // ---- float32
 
-// The first model of `skepctl init --seed`, as a float network.
-FloatMlp initial_model(std::uint32_t seed) {
-  const ModelSpec spec = learn_testing::mlp_spec({64, 32, 10}, learn_testing::kDigitsInputExponent);
-  const learn::MemoryPlan plan = *learn::plan_memory(spec);
-  std::vector<std::uint64_t> memory(plan.inference_bytes / 8 + 1);
-  Result<learn::Engine> engine = learn::Engine::create(spec, learn::Purpose::kInference,
-                                                       std::as_writable_bytes(std::span(memory)));
-  std::vector<std::uint8_t> blob(plan.weights_blob_bytes);
-  if (!engine.ok() || engine->initialize(seed) != Status::kOk ||
-      engine->store(blob) != Status::kOk) {
-    throw std::logic_error("the digits model does not run");
-  }
-  const std::vector<std::size_t> widths{64, 32, 10};
-  FloatMlp model(widths);
-  learn_testing::load_weights_blob(model, blob);
-  return model;
-}
-
-std::vector<float> pixels_of(const Digit& digit) {
-  std::vector<float> pixels;
-  for (const std::int16_t pixel : digit.pixels) pixels.push_back(static_cast<float>(pixel) / 16.0F);
-  return pixels;
-}
-
-// The epochs of LocalRound: the same samples in the same order.
-FloatMlp train_locally(FloatMlp model, const std::vector<Digit>& samples,
-                       const demo::RoundRecipe& recipe, std::uint32_t round_seed) {
-  const float rate = static_cast<float>(recipe.learning_rate_mantissa) /
-                     static_cast<float>(1U << recipe.learning_rate_shift);
-  for (std::uint32_t epoch = 0; epoch < recipe.local_epochs; ++epoch) {
-    const Permutation order(static_cast<std::uint32_t>(samples.size()),
-                            mix_seed(round_seed, epoch));
-    for (std::uint32_t i = 0; i < order.size(); ++i) {
-      const Digit& digit = samples[order(i)];
-      model.train_step(pixels_of(digit), digit.label, rate);
-    }
-  }
-  return model;
-}
-
-// A model's weights in one row, and back.
-std::vector<float*> weights_of(FloatMlp& model) {
-  std::vector<float*> weights;
-  for (FloatMlp::Layer& layer : model.layers()) {
-    for (float& weight : layer.weights) weights.push_back(&weight);
-    for (float& bias : layer.biases) weights.push_back(&bias);
-  }
-  return weights;
-}
-
-FloatMlp average_of_round(const FloatMlp& base, const demo::FederatedDigits& digits,
-                          const Options& options, std::uint32_t round) {
-  FloatMlp average = base;
-  const std::vector<float*> target = weights_of(average);
-  std::vector<double> sums(target.size());
+FloatModel average_of_round(const FloatModel& base, const demo::FederatedDigits& digits,
+                            const Options& options, std::uint32_t round) {
+  const learn::LearningRate rate{static_cast<std::uint16_t>(options.recipe.learning_rate_mantissa),
+                                 static_cast<std::uint8_t>(options.recipe.learning_rate_shift)};
+  std::vector<double> sums(base->parameters().size());
   double samples = 0;
   for (std::uint32_t i = 0; i < digits.devices.size(); ++i) {
     // As the demo gives skep-device its --training-seed, and Device each round its own.
     const std::uint32_t seed = mix_seed(mix_seed(options.seed, i), round);
-    FloatMlp local = train_locally(base, digits.devices[i], options.recipe, seed);
+    FloatModel local = base;
+    learn_testing::train(*local, digits.devices[i], seed, options.recipe.local_epochs, rate);
     const auto count = static_cast<double>(digits.devices[i].size());
-    const std::vector<float*> weights = weights_of(local);
-    for (std::size_t w = 0; w < sums.size(); ++w) sums[w] += count * double{*weights[w]};
+    for (std::size_t w = 0; w < sums.size(); ++w) sums[w] += count * double{local->parameters()[w]};
     samples += count;
   }
-  for (std::size_t w = 0; w < sums.size(); ++w) *target[w] = static_cast<float>(sums[w] / samples);
-  return average;
-}
-
-double accuracy_of(FloatMlp& model, const std::vector<Digit>& held_out) {
-  std::size_t correct = 0;
-  for (const Digit& digit : held_out) {
-    model.forward(pixels_of(digit));
-    correct += model.predicted_class() == digit.label ? 1 : 0;
+  FloatModel average = base;
+  for (std::size_t w = 0; w < sums.size(); ++w) {
+    average->parameters()[w] = static_cast<float>(sums[w] / samples);
   }
-  return static_cast<double>(correct) / static_cast<double>(held_out.size());
+  return average;
 }
 
 std::vector<double> float_curve(const demo::FederatedDigits& digits, const Options& options) {
   std::vector<double> curve;
-  FloatMlp model = initial_model(options.seed);
+  const ModelSpec spec = learn_testing::digits_mlp(learn_testing::kDigitsInputExponent);
+  auto model =
+      std::make_unique<FloatModel>(spec, learn_testing::initial_weights(spec, options.seed));
   for (std::uint32_t round = 1; round <= options.recipe.max_rounds; ++round) {
-    model = average_of_round(model, digits, options, round);
-    curve.push_back(accuracy_of(model, digits.held_out));
+    model = std::make_unique<FloatModel>(average_of_round(*model, digits, options, round));
+    curve.push_back(learn_testing::accuracy_of(**model, digits.held_out));
   }
   return curve;
 }

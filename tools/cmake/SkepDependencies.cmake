@@ -15,7 +15,8 @@ if(NOT _skep_cache)
   endif()
 endif()
 set(SKEP_CACHE_DIR "${_skep_cache}" CACHE PATH "Where tools/deps/fetch keeps sources and data")
-set(SKEP_DIGITS_CSV "${SKEP_CACHE_DIR}/data/digits.csv")
+set(SKEP_DATA_DIR "${SKEP_CACHE_DIR}/data")
+set(SKEP_DIGITS_CSV "${SKEP_DATA_DIR}/digits.csv")
 set(SKEP_TEST_PYTHON "${SKEP_CACHE_DIR}/venv/bin/python")
 
 # Sets SKEP_<NAME>_SOURCE_DIR to the version in sources.lock unless the user points elsewhere.

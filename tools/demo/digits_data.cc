@@ -23,8 +23,8 @@ std::vector<double> draw_dirichlet(std::size_t count, double alpha, std::mt19937
 }
 
 // Device i gets the samples between the cumulated shares of i − 1 and i.
-void deal(const std::vector<Digit>& samples, const std::vector<double>& shares,
-          std::vector<std::vector<Digit>>& devices) {
+void deal(const std::vector<Sample>& samples, const std::vector<double>& shares,
+          std::vector<std::vector<Sample>>& devices) {
   double cumulated = 0;
   std::size_t begin = 0;
   for (std::size_t i = 0; i < devices.size(); ++i) {
@@ -38,8 +38,8 @@ void deal(const std::vector<Digit>& samples, const std::vector<double>& shares,
 }
 
 // A device that the draw left with (almost) nothing takes samples from the richest.
-void feed_the_poor(std::vector<std::vector<Digit>>& devices) {
-  for (std::vector<Digit>& poor : devices) {
+void feed_the_poor(std::vector<std::vector<Sample>>& devices) {
+  for (std::vector<Sample>& poor : devices) {
     while (poor.size() < kMinSamples) {
       auto& rich = *std::max_element(
           devices.begin(), devices.end(),
@@ -52,9 +52,9 @@ void feed_the_poor(std::vector<std::vector<Digit>>& devices) {
 
 }  // namespace
 
-FederatedDigits split(const std::vector<Digit>& digits, std::size_t device_count, double alpha,
+FederatedDigits split(const std::vector<Sample>& digits, std::size_t device_count, double alpha,
                       std::uint32_t seed) {
-  learn_testing::DigitsSplit halves = learn_testing::split_digits(digits, seed, kHeldOutPercent);
+  learn_testing::Split halves = learn_testing::split_samples(digits, seed, kHeldOutPercent);
   if (device_count == 0 || halves.training.size() < device_count * kMinSamples) {
     throw std::invalid_argument("the digits suffice for 1 to " +
                                 std::to_string(halves.training.size() / kMinSamples) + " devices");
@@ -64,26 +64,26 @@ FederatedDigits split(const std::vector<Digit>& digits, std::size_t device_count
   federated.devices.resize(device_count);
   std::mt19937 random(seed);
   for (std::size_t label = 0; label < learn_testing::kDigitsClasses; ++label) {
-    std::vector<Digit> of_class;
+    std::vector<Sample> of_class;
     std::copy_if(halves.training.begin(), halves.training.end(), std::back_inserter(of_class),
-                 [label](const Digit& digit) { return digit.label == label; });
+                 [label](const Sample& digit) { return digit.label == label; });
     deal(of_class, draw_dirichlet(device_count, alpha, random), federated.devices);
   }
   feed_the_poor(federated.devices);
   return federated;
 }
 
-void write_csv(const std::filesystem::path& path, const std::vector<Digit>& digits) {
+void write_csv(const std::filesystem::path& path, const std::vector<Sample>& digits) {
   std::ofstream file(path);
-  for (const Digit& digit : digits) {
-    for (const std::int16_t pixel : digit.pixels) file << pixel << ',';
+  for (const Sample& digit : digits) {
+    for (const std::int16_t pixel : digit.features) file << pixel << ',';
     file << digit.label << '\n';
   }
   if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 
-std::vector<Digit> flip_labels(std::vector<Digit> digits) {
-  for (Digit& digit : digits) {
+std::vector<Sample> flip_labels(std::vector<Sample> digits) {
+  for (Sample& digit : digits) {
     digit.label = static_cast<std::uint16_t>(learn_testing::kDigitsClasses - 1 - digit.label);
   }
   return digits;

@@ -10,16 +10,16 @@
 namespace skep::demo {
 namespace {
 
-using Key = std::pair<std::array<std::int16_t, learn_testing::kDigitsPixels>, std::uint16_t>;
+using Key = std::pair<std::vector<std::int16_t>, std::uint16_t>;
 
-std::multiset<Key> keys(const std::vector<Digit>& digits) {
+std::multiset<Key> keys(const std::vector<Sample>& digits) {
   std::multiset<Key> result;
-  for (const Digit& digit : digits) result.emplace(digit.pixels, digit.label);
+  for (const Sample& digit : digits) result.emplace(digit.features, digit.label);
   return result;
 }
 
 TEST(DigitsData, EverySampleGoesToOnePlace) {
-  const std::vector<Digit> digits = learn_testing::load_digits();
+  const std::vector<Sample> digits = learn_testing::load_digits();
   const FederatedDigits federated = split(digits, 20, 0.5, 7);
   std::multiset<Key> dealt = keys(federated.held_out);
   EXPECT_EQ(dealt.size(), digits.size() / 5);
@@ -31,7 +31,7 @@ TEST(DigitsData, EverySampleGoesToOnePlace) {
 }
 
 TEST(DigitsData, TheSeedDecides) {
-  const std::vector<Digit> digits = learn_testing::load_digits();
+  const std::vector<Sample> digits = learn_testing::load_digits();
   const auto sizes = [&](std::uint32_t seed) {
     std::vector<std::size_t> result;
     for (const auto& device : split(digits, 20, 0.5, seed).devices) result.push_back(device.size());
@@ -42,12 +42,12 @@ TEST(DigitsData, TheSeedDecides) {
 }
 
 TEST(DigitsData, ASmallAlphaIsLessEven) {
-  const std::vector<Digit> digits = learn_testing::load_digits();
+  const std::vector<Sample> digits = learn_testing::load_digits();
   const auto largest_class_share = [&](double alpha) {
     double sum = 0;
     for (const auto& device : split(digits, 10, alpha, 3).devices) {
       std::array<std::size_t, learn_testing::kDigitsClasses> counts{};
-      for (const Digit& digit : device) ++counts.at(digit.label);
+      for (const Sample& digit : device) ++counts.at(digit.label);
       sum += double(*std::max_element(counts.begin(), counts.end())) / double(device.size());
     }
     return sum / 10;
@@ -60,7 +60,7 @@ TEST(DigitsData, RefusesMoreDevicesThanSamplesAllow) {
 }
 
 TEST(DigitsData, FlippingTwiceIsNothing) {
-  const std::vector<Digit> digits = learn_testing::load_digits();
+  const std::vector<Sample> digits = learn_testing::load_digits();
   EXPECT_EQ(keys(flip_labels(flip_labels(digits))), keys(digits));
   EXPECT_NE(keys(flip_labels(digits)), keys(digits));
 }

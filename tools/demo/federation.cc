@@ -92,7 +92,11 @@ Federation::Federation(std::filesystem::path programs, std::filesystem::path dir
                            "--keep-permille",
                            std::to_string(recipe.keep_permille),
                            "--value-bits",
-                           std::to_string(recipe.value_bits)});
+                           std::to_string(recipe.value_bits),
+                           "--step-bits",
+                           std::to_string(recipe.step_bits),
+                           "--patch-depth",
+                           std::to_string(recipe.patch_depth)});
 }
 
 process::Command Federation::skepctl(const process::Command& arguments) const {

@@ -24,22 +24,22 @@ T take(Result<T> result, const char* what) {
   return *std::move(result);
 }
 
-class DigitSource final : public SampleSource {
+class VectorSource final : public SampleSource {
  public:
-  explicit DigitSource(const std::vector<Digit>& digits) : digits_(digits) {}
-  std::uint32_t count() override { return static_cast<std::uint32_t>(digits_.size()); }
+  explicit VectorSource(const std::vector<Sample>& samples) : samples_(samples) {}
+  std::uint32_t count() override { return static_cast<std::uint32_t>(samples_.size()); }
   Status read(std::uint32_t index, std::span<std::int16_t> features,
               std::uint16_t& label) override {
-    if (index >= digits_.size() || features.size() != learn_testing::kDigitsPixels) {
+    if (index >= samples_.size() || features.size() != samples_[index].features.size()) {
       return Status::kInvalidArgument;
     }
-    std::ranges::copy(digits_[index].pixels, features.begin());
-    label = digits_[index].label;
+    std::ranges::copy(samples_[index].features, features.begin());
+    label = samples_[index].label;
     return Status::kOk;
   }
 
  private:
-  const std::vector<Digit>& digits_;
+  const std::vector<Sample>& samples_;
 };
 
 }  // namespace
@@ -63,12 +63,13 @@ Task make_task(Bytes signed_plan, Bytes model_package) {
 }
 
 Buffer make_update(const Task& task, const wire::DeviceCredentials& credentials,
-                   const std::vector<Digit>& samples, std::uint32_t seed) {
+                   const std::vector<Sample>& samples, std::uint32_t seed) {
   const std::uint32_t bytes = take(
-      round::LocalRound::workspace_bytes(task.spec, task.plan.keep_permille, task.plan.value_bits),
+      round::LocalRound::workspace_bytes(task.spec, wire::to_compression(task.plan),
+                                         round::optimizer_of(task.plan)),
       "workspace");
   std::vector<std::uint64_t> workspace(bytes / sizeof(std::uint64_t) + 1);
-  DigitSource source(samples);
+  VectorSource source(samples);
   const SpanSource weights(task.weights);
   const auto key =
       take(seal::SigningKey::from_bytes(credentials.device_private_key), "the device's key");

@@ -37,6 +37,11 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--keep-permille", options.recipe.keep_permille)->capture_default_str();
   app.add_option("--value-bits", options.recipe.value_bits)->capture_default_str();
+  app.add_option("--step-bits", options.recipe.step_bits, "Of a release's step, 0 = exact")
+      ->capture_default_str();
+  app.add_option("--patch-depth", options.recipe.patch_depth,
+                 "Versions back from which devices get a patch, 0 = none")
+      ->capture_default_str();
   app.add_option("--local-epochs", options.recipe.local_epochs)->capture_default_str();
   app.add_option("--directory", options.directory, "Keep everything in this new folder");
   app.add_option("--format", format, "json: one document on stdout, progress on stderr")

@@ -3,18 +3,16 @@
 #include <chrono>
 #include <fstream>
 #include <functional>
-#include <span>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
-#include "skep/core/permutation.h"
 #include "skep/core/prng.h"
 #include "skep/demo/digits_data.h"
 #include "skep/learn/engine.h"
 #include "skep/learn/memory_plan.h"
-#include "skep/learn_testing/float_mlp.h"
-#include "skep/learn_testing/specs.h"
+#include "skep/learn_testing/benchmark_models.h"
+#include "skep/learn_testing/training.h"
 
 namespace skep::demo {
 namespace {
@@ -25,56 +23,22 @@ using nlohmann::json;
 constexpr auto kPollInterval = 200ms;
 constexpr auto kPatience = 120s;  // without any change
 constexpr std::uint32_t kFloatEpochs = 20;
-constexpr float kFloatRate = 3.0F / 64;
-const ModelSpec kSpec = learn_testing::mlp_spec({64, 32, 10}, learn_testing::kDigitsInputExponent);
+constexpr learn::LearningRate kFloatRate{3, 6};
+constexpr ModelSpec kSpec = learn_testing::digits_mlp(learn_testing::kDigitsInputExponent);
 
 learn::MemoryPlan memory_plan() { return *learn::plan_memory(kSpec); }
-
-// The first model of `skepctl init --seed`, as a float network.
-learn_testing::FloatMlp initial_float_model(std::uint32_t seed) {
-  const learn::MemoryPlan plan = memory_plan();
-  std::vector<std::uint64_t> memory(plan.inference_bytes / 8 + 1);
-  Result<learn::Engine> engine = learn::Engine::create(kSpec, learn::Purpose::kInference,
-                                                       std::as_writable_bytes(std::span(memory)));
-  std::vector<std::uint8_t> blob(plan.weights_blob_bytes);
-  if (!engine.ok() || engine->initialize(seed) != Status::kOk ||
-      engine->store(blob) != Status::kOk) {
-    throw std::logic_error("the digits model does not run");
-  }
-  const std::vector<std::size_t> widths{64, 32, 10};
-  learn_testing::FloatMlp model(widths);
-  learn_testing::load_weights_blob(model, blob);
-  return model;
-}
-
-std::vector<float> pixels_of(const Digit& digit) {
-  std::vector<float> pixels;
-  for (const std::int16_t pixel : digit.pixels) pixels.push_back(static_cast<float>(pixel) / 16.0F);
-  return pixels;
-}
 
 // What is lost by not bringing the data together, and by integers: float32 and all samples in one
 // place, from the same first weights, with the rate and the number of epochs of learn_digits_test.
 double centralised_float_accuracy(const FederatedDigits& digits, const Options& options) {
-  std::vector<Digit> training;
+  std::vector<Sample> training;
   for (const auto& device : digits.devices) {
     training.insert(training.end(), device.begin(), device.end());
   }
-  learn_testing::FloatMlp model = initial_float_model(options.seed);
-  for (std::uint32_t epoch = 0; epoch < kFloatEpochs; ++epoch) {
-    const Permutation order(static_cast<std::uint32_t>(training.size()),
-                            mix_seed(options.seed, epoch));
-    for (std::uint32_t i = 0; i < order.size(); ++i) {
-      const Digit& digit = training[order(i)];
-      model.train_step(pixels_of(digit), digit.label, kFloatRate);
-    }
-  }
-  std::size_t correct = 0;
-  for (const Digit& digit : digits.held_out) {
-    model.forward(pixels_of(digit));
-    correct += model.predicted_class() == digit.label ? 1 : 0;
-  }
-  return static_cast<double>(correct) / static_cast<double>(digits.held_out.size());
+  learn_testing::OwnedReferenceNetwork<float> network(
+      kSpec, learn_testing::initial_weights(kSpec, options.seed));
+  learn_testing::train(*network, training, options.seed, kFloatEpochs, kFloatRate);
+  return learn_testing::accuracy_of(*network, digits.held_out);
 }
 
 std::string device_name(std::size_t index) {

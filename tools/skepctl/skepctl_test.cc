@@ -243,7 +243,8 @@ TEST_F(Skepctl, ShowsAndListsTheFirstModel) {
   EXPECT_EQ(models[0]["served"], true);
   EXPECT_TRUE(models[0]["evaluation"]["accuracy"].is_null());
   const json shown = document({"model", "show", "1"});
-  EXPECT_EQ(shown["spec"]["layers"], "dense:3,relu,dense:2");
+  EXPECT_EQ(shown["spec"]["layers"].size(), 3U);
+  EXPECT_EQ(shown["spec"]["layers"][1]["kind"], "relu");
   EXPECT_EQ(shown["spec"]["parameter_count"], (4 + 1) * 3 + (3 + 1) * 2);
   EXPECT_EQ(failure({"model", "show", "2"})["code"], "kNotFound");
 }
@@ -316,16 +317,19 @@ TEST_F(Skepctl, AsksSkepdOverItsSocket) {
   EXPECT_EQ(json::parse(requests[2].body), json({{"to_version", 1}}));
 }
 
-TEST_F(Skepctl, RoundStatusIsOneDocumentOfTwoAnswers) {
+TEST_F(Skepctl, RoundStatusIsOneDocumentOfThreeAnswers) {
   FakeSkepd skepd(directory_ / "skepd.sock");
-  skepd.answer(200, R"({"round":1,"deadline_in_s":null})");
+  skepd.answer(200, R"({"round":1,"deadline_in_s":null,"patches":7})");
   const json status = document({"round", "status"});
   EXPECT_EQ(status["round"], 1);
   EXPECT_TRUE(status.contains("rounds"));
+  EXPECT_EQ(status["downloads"]["patches"], 7);
+  EXPECT_TRUE(status["downloads"]["packages"].is_null());
   const std::vector<FakeSkepd::Request> requests = skepd.take_requests();
-  ASSERT_EQ(requests.size(), 2U);
+  ASSERT_EQ(requests.size(), 3U);
   EXPECT_EQ(requests[0].target, "/api/v1/round");
   EXPECT_EQ(requests[1].target, "/api/v1/rounds");
+  EXPECT_EQ(requests[2].target, "/api/v1/stats");
 }
 
 TEST_F(Skepctl, SkepdsRefusalIsPassedOn) {

@@ -6,12 +6,12 @@
 
 /// Most layers in a ModelSpec.
 #ifndef SKEP_MAX_LAYERS
-#define SKEP_MAX_LAYERS 16
+#define SKEP_MAX_LAYERS 24
 #endif
 
 /// Largest number of values between two layers, and of features or classes.
 #ifndef SKEP_MAX_LAYER_WIDTH
-#define SKEP_MAX_LAYER_WIDTH 4096
+#define SKEP_MAX_LAYER_WIDTH 16384
 #endif
 
 /// Largest number of trainable parameters in a model.
@@ -45,7 +45,7 @@ inline constexpr std::uint32_t kMaxPackageBytes = SKEP_MAX_PACKAGE_BYTES;
 inline constexpr std::uint32_t kCoapBlockBytes = SKEP_COAP_BLOCK_BYTES;
 
 static_assert(kMaxLayers >= 1 && kMaxLayers <= 64);
-static_assert(kMaxLayerWidth <= 65535, "layer widths travel and are stored as 16 bits");
+static_assert(kMaxLayerWidth <= 32767, "layer widths are stored as 16 bits, and padded in them");
 static_assert(kCoapBlockBytes >= 16 && kCoapBlockBytes <= 1024 &&
                   (kCoapBlockBytes & (kCoapBlockBytes - 1)) == 0,
               "RFC 7959 knows block sizes 16, 32, ... 1024");

@@ -98,14 +98,15 @@ demo::RoundRecipe manual_recipe(double clip_norm) {
 
 }  // namespace
 
-std::vector<demo::Digit> made_up_digits(std::size_t count, std::uint32_t seed) {
+std::vector<learn_testing::Sample> made_up_digits(std::size_t count, std::uint32_t seed) {
   Xorshift32 random(seed);
-  std::vector<demo::Digit> digits(count);
+  std::vector<learn_testing::Sample> digits(count);
   for (std::size_t i = 0; i < count; ++i) {
     digits[i].label = static_cast<std::uint16_t>(i % 10);
-    for (std::size_t pixel = 0; pixel < digits[i].pixels.size(); ++pixel) {
+    digits[i].features.resize(learn_testing::kDigitsPixels);
+    for (std::size_t pixel = 0; pixel < learn_testing::kDigitsPixels; ++pixel) {
       const bool lit = pixel % 10 == digits[i].label;
-      digits[i].pixels[pixel] = static_cast<std::int16_t>((lit ? 12 : 0) + random.next() % 4);
+      digits[i].features[pixel] = static_cast<std::int16_t>((lit ? 12 : 0) + random.next() % 4);
     }
   }
   return digits;
@@ -122,6 +123,10 @@ wire::DeviceCredentials Gateway::enrol(const std::string& device) {
 
 void Gateway::revoke(const std::string& device) {
   (void)federation_.operate({"device", "revoke", device, "--reason", "lost"});
+}
+
+void Gateway::roll_back(std::uint32_t to_version) {
+  (void)operate({"model", "rollback", "--to", std::to_string(to_version)});
 }
 
 seal::Sha256Digest Gateway::database_digest() const {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "skep/demo/digits_data.h"
@@ -18,7 +19,7 @@
 namespace skep::e2e {
 
 /// Images of ten classes that can be told apart; which ones depends on `seed`.
-std::vector<demo::Digit> made_up_digits(std::size_t count, std::uint32_t seed);
+std::vector<learn_testing::Sample> made_up_digits(std::size_t count, std::uint32_t seed);
 
 /// A federation in a temporary directory whose rounds end only by `skepctl round aggregate`.
 /// Errors are exceptions with the text of what failed.
@@ -39,6 +40,11 @@ class Gateway {
   /// Closes the round and opens the next one, whatever came in.
   void finish_round() { (void)federation_.operate({"round", "aggregate", "--force"}); }
   void revoke(const std::string& device);
+  void roll_back(std::uint32_t to_version);
+  /// What `skepctl --format json` answers.
+  [[nodiscard]] nlohmann::json operate(const process::Command& arguments) const {
+    return federation_.operate(arguments);
+  }
 
   /// SHA-256 over every row of every table, read through a read-only connection. Left out are
   /// rounds.refused and rounds.bytes_down: skepd counts its traffic there from time to time.

@@ -17,6 +17,7 @@
 
 #include "skep/core/record_log.h"
 #include "skep/model/model_slots.h"
+#include "skep/model/patch_installer.h"
 #include "skep/model/pending_update.h"
 #include "skep/observe/observer.h"
 #include "skep/platform.h"
@@ -73,7 +74,7 @@ enum class DeviceState : std::uint8_t {
   kConnecting,  ///< DTLS handshake under way.
   kObserving,   ///< Connected; nothing to do until the gateway announces something.
   kErasing,     ///< Making room for a model.
-  kFetching,    ///< Receiving a model block-wise.
+  kFetching,    ///< Receiving a model block-wise, as a whole or as a patch.
   kInstalling,  ///< Verifying and switching to a model.
   kTraining,    ///< In a LocalRound.
   kUploading,   ///< Waiting for the gateway's receipt.
@@ -157,6 +158,7 @@ class Device final : private transport::ResponseHandler {
   void on_plan(Bytes message);
   void on_model_block(const transport::Response& response);
   Status take_model_block(const transport::Response& response);
+  Status begin_model(const transport::Response& first_block);
   void on_receipt(const transport::Response& response);
 
   void work(std::uint64_t now_ms);
@@ -183,7 +185,10 @@ class Device final : private transport::ResponseHandler {
   void begin_fetch();
   void continue_fetch();
   void finish_fetch();
+  void write_model_query();
   void refuse_model(Status reason);
+  void put_off_model(Status reason);
+  void fetch_whole_model(Status reason);
   void begin_round();
   void continue_round();
   Status finish_round();
@@ -223,9 +228,12 @@ class Device final : private transport::ResponseHandler {
   ModelSpec spec_{};  // of the round that local_round_ works on
   std::array<std::uint8_t, wire::kMaxSignedRoundPlanBytes> plan_buffer_{};
   std::uint32_t plan_bytes_ = 0;
-  std::array<std::uint8_t, wire::kModelEtagBytes> model_etag_{};  // of the package being fetched
-  std::array<char, 16> model_query_{};
-  Bytes upload_{};  // the stored update's bytes, in the workspace
+  std::array<std::uint8_t, wire::kModelEtagBytes> model_etag_{};  // of what is being fetched
+  std::array<char, wire::kMaxModelQueryChars + 1> model_query_{};
+  std::optional<model::PatchInstaller> patch_;  // while it is a patch
+  bool asks_for_patch_ = false;                 // in the request under way
+  bool wants_whole_model_ = false;              // since a patch did not do, until one is installed
+  Bytes upload_{};                              // the stored update's bytes, in the workspace
   std::uint32_t upload_round_ = 0;
 };
 

@@ -4,12 +4,13 @@
 #include <cstdint>
 #include <span>
 
+#include "skep/compress/compressor.h"
 #include "skep/flow.h"
 #include "skep/status.h"
 
 namespace skep::compress {
 
-/// The residual of lossy updates (Seide et al. 2014; Karimireddy et al. 2019, algorithm 2).
+/// The residual of top-K and ternary (Seide et al. 2014; Karimireddy et al. 2019, algorithm 2).
 ///
 /// In each round: add_to(delta), then clip, add noise, compress, then retain(). Adding before
 /// clipping keeps the norm of what is sent within the clip norm; what clipping takes away is not
@@ -31,9 +32,12 @@ class ErrorFeedback {
 
   /// Makes the residual what of `sent_from` was not in `sent`: exactly, in its exponent.
   ///
-  /// Errors: kInvalidArgument if the length is not the memory's or `sent` was not compressed from
-  /// `sent_from`. On error the residual is unchanged.
-  Status retain(const Noised& sent_from, const Compressed& sent);
+  /// `options`: those it was compressed with.
+  ///
+  /// Errors: kInvalidArgument if the length is not the memory's, the mode is one without error
+  /// feedback (has_error_feedback()), or `sent` was not compressed from `sent_from`. On error the
+  /// residual is unchanged.
+  Status retain(const Noised& sent_from, const Compressed& sent, const Options& options);
 
   /// Forgets the residual, as after a change of the model.
   void reset();

@@ -30,6 +30,6 @@ Task make_task(Bytes signed_plan, Bytes model_package);
 /// `task.plan` and `credentials` say. Returns an encoded SealedUpdate; the same seed trains the
 /// same way, sealing is randomised. Throws std::runtime_error.
 std::vector<std::uint8_t> make_update(const Task& task, const wire::DeviceCredentials& credentials,
-                                      const std::vector<Digit>& samples, std::uint32_t seed);
+                                      const std::vector<Sample>& samples, std::uint32_t seed);
 
 }  // namespace skep::demo

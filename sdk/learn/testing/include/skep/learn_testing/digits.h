@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "skep/core/permutation.h"
+#include "skep/learn_testing/data_set.h"
 
 namespace skep::learn_testing {
 
@@ -23,16 +23,6 @@ inline constexpr std::size_t kDigitsCount = 1797;
 /// A pixel's value is int16 * 2^-4: 0 … 1.
 inline constexpr std::int8_t kDigitsInputExponent = -4;
 
-struct Digit {
-  std::array<std::int16_t, kDigitsPixels> pixels{};
-  std::uint16_t label = 0;
-};
-
-struct DigitsSplit {
-  std::vector<Digit> training;
-  std::vector<Digit> test;
-};
-
 /// The environment variable SKEP_DIGITS_CSV, or else where the build expects the file.
 inline std::string digits_path() {
   const char* const path = std::getenv("SKEP_DIGITS_CSV");
@@ -41,7 +31,7 @@ inline std::string digits_path() {
 
 namespace internal {
 
-inline Digit parse_digit(const std::string& line, const std::string& where) {
+inline Sample parse_digit(const std::string& line, const std::string& where) {
   std::istringstream fields(line);
   std::array<int, kDigitsPixels + 1> values{};
   for (int& value : values) {
@@ -51,10 +41,8 @@ inline Digit parse_digit(const std::string& line, const std::string& where) {
     if (value < 0 || value > 16) throw std::runtime_error(where + ": a value outside 0 … 16");
   }
   if (values.back() > 9) throw std::runtime_error(where + ": a label outside 0 … 9");
-  Digit digit;
-  for (std::size_t i = 0; i < kDigitsPixels; ++i) {
-    digit.pixels[i] = static_cast<std::int16_t>(values[i]);
-  }
+  Sample digit;
+  digit.features.assign(values.begin(), values.end() - 1);
   digit.label = static_cast<std::uint16_t>(values.back());
   return digit;
 }
@@ -63,28 +51,16 @@ inline Digit parse_digit(const std::string& line, const std::string& where) {
 
 /// All rows in the file's order. Throws std::runtime_error if the file is missing or not the one
 /// described above.
-inline std::vector<Digit> load_digits(const std::string& path = digits_path()) {
+inline std::vector<Sample> load_digits(const std::string& path = digits_path()) {
   std::ifstream file(path);
   if (!file) throw std::runtime_error("cannot open " + path + " (run tools/deps/fetch)");
-  std::vector<Digit> digits;
+  std::vector<Sample> digits;
   for (std::string line; std::getline(file, line);) {
     const std::string where = path + ":" + std::to_string(digits.size() + 1);
     digits.push_back(internal::parse_digit(line, where));
   }
   if (digits.size() != kDigitsCount) throw std::runtime_error(path + ": not 1,797 rows");
   return digits;
-}
-
-/// A pseudo-random `test_percent` of the digits for testing, the rest for training.
-inline DigitsSplit split_digits(const std::vector<Digit>& digits, std::uint32_t seed,
-                                std::uint32_t test_percent = 20) {
-  const Permutation order(static_cast<std::uint32_t>(digits.size()), seed);
-  const auto test_count = static_cast<std::uint32_t>(digits.size() * test_percent / 100);
-  DigitsSplit split;
-  for (std::uint32_t i = 0; i < order.size(); ++i) {
-    (i < test_count ? split.test : split.training).push_back(digits[order(i)]);
-  }
-  return split;
 }
 
 }  // namespace skep::learn_testing

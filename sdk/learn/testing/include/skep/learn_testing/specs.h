@@ -22,4 +22,17 @@ constexpr ModelSpec mlp_spec(std::initializer_list<std::uint16_t> widths,
   return spec;
 }
 
+/// The given layers on samples of shape `input`.
+constexpr ModelSpec spec_of(Shape input, std::int8_t input_exponent, Loss loss,
+                            std::initializer_list<LayerSpec> layers) {
+  ModelSpec spec;
+  spec.inputs = static_cast<std::uint16_t>(input.size());
+  spec.input_height = input.height;
+  spec.input_width = input.width;
+  spec.input_exponent = input_exponent;
+  spec.loss = loss;
+  for (const LayerSpec& layer : layers) spec.layers[spec.layer_count++] = layer;
+  return spec;
+}
+
 }  // namespace skep::learn_testing
