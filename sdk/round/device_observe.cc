@@ -39,7 +39,7 @@ Result<observe::Score> Device::score(std::span<const std::int32_t> sample) {
   if (model_version() == 0) return Status::kNotFound;
   SKEP_ASSIGN_OR_RETURN(const ModelSpec spec,
                         wire::to_model_spec(slots_->current()->manifest.spec));
-  if (spec.loss == Loss::kSoftmaxCrossEntropy) return Status::kUnsupported;
+  if (spec.loss != Loss::kMeanSquaredError) return Status::kUnsupported;
   SKEP_ASSIGN_OR_RETURN(const observe::Features features, config_.observer->features_of(sample));
   SKEP_ASSIGN_OR_RETURN(const std::uint32_t loss_q16, loss_of(features, spec, 0));
   return config_.observer->judge(loss_q16);

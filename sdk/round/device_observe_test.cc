@@ -21,6 +21,21 @@ constexpr std::uint16_t kInputs = 4;
 constexpr std::uint16_t kClasses = 3;
 constexpr std::uint32_t kCapacity = 64;
 
+constexpr ModelSpec kAutoencoder = learn_testing::spec_of(
+    {1, 1, kInputs}, -15, Loss::kMeanSquaredError,
+    {{LayerKind::kDense, 2}, {LayerKind::kTanh, 2}, {LayerKind::kDense, kInputs}});
+
+// What the model that the gateway serves makes of a sample, by an engine of its own.
+std::uint32_t loss_of(const FakeGateway& gateway, const ModelSpec& spec,
+                      const std::vector<std::int16_t>& features, std::uint16_t label) {
+  const learn::MemoryPlan plan = round_testing::take(learn::plan_memory(spec));
+  std::vector<std::uint64_t> memory(plan.inference_bytes / 8 + 1);
+  learn::Engine engine = round_testing::take(learn::Engine::create(
+      spec, learn::Purpose::kInference, std::as_writable_bytes(std::span(memory))));
+  EXPECT_EQ(engine.load(SpanSource(gateway.weights)), Status::kOk);
+  return round_testing::take(engine.evaluate(features, label));
+}
+
 struct FakeEnergy final : EnergySource {
   EnergyState energy() override { return state; }
   EnergyState state;
@@ -49,6 +64,8 @@ struct ObserverRam {
 
 class DeviceObserveTest : public testing::Test {
  protected:
+  explicit DeviceObserveTest(const ModelSpec& spec = DeviceWorld::kSpec) : world_(spec) {}
+
   void boot(Observer ObserverRam::*observer = &ObserverRam::plain) {
     ram_ = std::make_unique<ObserverRam>(&energy_);
     world_.observer = &(ram_.get()->*observer);
@@ -150,14 +167,9 @@ TEST_F(DeviceObserveTest, ScoreIsTheInstalledModelsLoss) {
   ASSERT_TRUE(observation.ok());
   ASSERT_TRUE(observation->score.has_value());
 
-  const learn::MemoryPlan plan = round_testing::take(learn::plan_memory(DeviceWorld::kSpec));
-  std::vector<std::uint64_t> memory(plan.inference_bytes / 8 + 1);
-  learn::Engine engine = round_testing::take(learn::Engine::create(
-      DeviceWorld::kSpec, learn::Purpose::kInference, std::as_writable_bytes(std::span(memory))));
-  ASSERT_EQ(engine.load(SpanSource(gateway_.weights)), Status::kOk);
   const round_testing::Sample& sample = world_.samples.samples[5];
   EXPECT_EQ(observation->score->loss_q16,
-            round_testing::take(engine.evaluate(sample.features, sample.label)));
+            loss_of(gateway_, DeviceWorld::kSpec, sample.features, sample.label));
 }
 
 TEST_F(DeviceObserveTest, WithoutAModelThereIsNoScore) {
@@ -174,6 +186,65 @@ TEST_F(DeviceObserveTest, AClassifierHasNoAnomalyScore) {
   world_.run(50);
   EXPECT_EQ(world_.device->score(std::vector<std::int32_t>(kInputs)).status(),
             Status::kUnsupported);
+}
+
+class AutoencoderDeviceTest : public DeviceObserveTest {
+ protected:
+  AutoencoderDeviceTest() : DeviceObserveTest(kAutoencoder) {}
+
+  Result<Observation> observe_value(std::int32_t value) {
+    return world_.device->observe(std::vector<std::int32_t>{value, 0, -value, 0}, 0);
+  }
+};
+
+TEST_F(AutoencoderDeviceTest, TrainsAndScoresWithoutLearning) {
+  boot();
+  observe_many(24);
+  ASSERT_TRUE(world_.run_until_accepted(1));
+  EXPECT_LT(gateway_.received()[0].loss_after_q16, gateway_.received()[0].loss_before_q16);
+  const std::vector<std::int16_t> features{100, -2000, 30000, 4};
+  const std::vector<std::int32_t> sample(features.begin(), features.end());
+  const std::uint32_t count = ram_->buffer.count();
+  for (int i = 0; i < 100; ++i) {
+    const Result<observe::Score> score = world_.device->score(sample);
+    ASSERT_TRUE(score.ok());
+    EXPECT_EQ(score->loss_q16, loss_of(gateway_, kAutoencoder, features, 0));
+    EXPECT_FALSE(score->is_anomaly) << "nobody judges";
+  }
+  EXPECT_EQ(ram_->buffer.count(), count);
+  EXPECT_EQ(world_.device->score(std::vector<std::int32_t>(3)).status(), Status::kInvalidArgument);
+}
+
+TEST_F(AutoencoderDeviceTest, RaisesAnAlarmOnWhatItNeverSawAndDoesNotKeepIt) {
+  boot(&ObserverRam::scaling);
+  EXPECT_EQ(world_.device->score(std::vector<std::int32_t>(kInputs)).status(), Status::kNotFound);
+  world_.run(50);
+  ASSERT_EQ(world_.device->model_version(), 1U);
+  EXPECT_EQ(world_.device->score(std::vector<std::int32_t>(kInputs)).status(), Status::kNotFound)
+      << "the scale is not known";
+  for (int i = 0; i < 30; ++i) {
+    const Result<Observation> usual = observe_value(i % 2 == 0 ? 1000 : 1100);
+    ASSERT_TRUE(usual.ok());
+    EXPECT_FALSE(usual->score.has_value() && usual->score->is_anomaly);
+  }
+  const std::uint32_t count = ram_->buffer.count();
+  const Result<observe::Score> asked =
+      world_.device->score(std::vector<std::int32_t>{9000, 0, -9000, 0});
+  ASSERT_TRUE(asked.ok());
+  EXPECT_TRUE(asked->is_anomaly);
+  const Result<Observation> unusual = observe_value(9000);
+  ASSERT_TRUE(unusual.ok());
+  EXPECT_TRUE(unusual->score->begins_alarm);
+  EXPECT_EQ(unusual->score->loss_q16, asked->loss_q16);
+  EXPECT_FALSE(unusual->is_kept);
+  EXPECT_EQ(ram_->buffer.count(), count);
+}
+
+TEST_F(AutoencoderDeviceTest, HasNoScoreWhileItTrains) {
+  boot();
+  observe_many(24);
+  ASSERT_TRUE(world_.run_until([&] { return world_.device->state() == DeviceState::kTraining; }));
+  EXPECT_EQ(world_.device->score(std::vector<std::int32_t>(kInputs)).status(), Status::kBusy);
 }
 
 TEST_F(DeviceObserveTest, WhileItTrainsTheBufferStays) {

@@ -26,12 +26,15 @@ class DeviceWorld {
  public:
   static constexpr ModelSpec kSpec = learn_testing::mlp_spec({4, 6, 3}, -15);
 
+  /// Of a federation that trains a model of `spec`, which has four inputs.
+  explicit DeviceWorld(const ModelSpec& spec = kSpec) : gateway(spec) {}
+
   round_testing::FakeClock clock;
   round_testing::FakeEntropy entropy;
   core_testing::RamFlash flash{
       {.size_bytes = 32 * 1024, .erase_unit_bytes = 1024, .program_unit_bytes = 8}};
   round_testing::VectorSamples samples{round_testing::separable_samples(24, 4, 3)};
-  FakeGateway gateway{kSpec};
+  FakeGateway gateway;
   wire::DeviceCredentials credentials = gateway.credentials();
   EventList events;
   std::optional<Device> device;

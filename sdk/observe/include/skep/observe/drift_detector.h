@@ -19,7 +19,7 @@ struct DriftOptions {
 /// Exact in integers: r is the mean rounded to nearest, at least 2^-8; products with slack and
 /// limit are rounded down. So there is no drift while no loss is above r * (1 + slack), and if
 /// every loss is at least g above that, there is one after at most floor(r * limit / g) + 1 of
-/// them. 32 B; not thread-safe.
+/// them. 24 B on 32-bit processors; not thread-safe.
 class DriftDetector {
  public:
   explicit DriftDetector(const DriftOptions& options);

@@ -17,7 +17,7 @@ namespace skep::observe {
 /// ones handed down from bucket to bucket so that no value of rank loses or gains more than one
 /// count. So a value's weight halves every `memory` values: the half-life.
 ///
-/// sizeof is 492 B; add() and quantile() take at most 240 steps. Not thread-safe.
+/// sizeof is 488 B; add() and quantile() take at most 240 steps. Not thread-safe.
 class QuantileEstimator {
  public:
   static constexpr std::uint16_t kMaxMemory = 32767;
