@@ -9,7 +9,7 @@ namespace skep::wire::difference {
 inline constexpr std::uint32_t kFormat = 1;
 inline constexpr std::uint32_t kFormatBits = 8;
 inline constexpr std::uint32_t kExponentBits = 6;  // two's complement
-inline constexpr std::uint32_t kCountLengthBits = 5;
+inline constexpr std::uint32_t kCountBits = 20;
 inline constexpr std::uint32_t kShiftBits = 5;
 inline constexpr std::uint32_t kBlockValues = 64;
 
