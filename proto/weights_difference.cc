@@ -8,8 +8,6 @@
 namespace skep::wire {
 namespace {
 
-using namespace difference;  // its names are this file's vocabulary
-
 constexpr std::uint32_t kExponentBytes = 2;
 
 std::int16_t load_i16(const std::uint8_t* bytes) {
@@ -88,7 +86,7 @@ Status DifferenceDecoder::act(std::uint32_t bits, std::uint8_t* weights) {
   switch (phase_) {
     case Phase::kFormat:
       phase_ = Phase::kExponent;
-      return bits == kFormat ? Status::kOk : Status::kUnsupportedVersion;
+      return bits == kDifferenceFormat ? Status::kOk : Status::kUnsupportedVersion;
     case Phase::kExponent:
       return begin_layer(bits, weights);
     case Phase::kWeightCount:

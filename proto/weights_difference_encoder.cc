@@ -10,8 +10,6 @@
 namespace skep::wire {
 namespace {
 
-using namespace difference;  // its names are this file's vocabulary
-
 /// Weights or biases of one layer, in the base and in the target.
 struct Tensor {
   Bytes base;
@@ -45,7 +43,7 @@ class Encoder {
  public:
   explicit Encoder(MutableBytes out) : bits_(out) {}
 
-  Status write_format() { return bits_.write(kFormat, kFormatBits); }
+  Status write_format() { return bits_.write(kDifferenceFormat, kFormatBits); }
 
   Status write_layer(const LayerCounts& layer, Bytes base, Bytes target) {
     const int change = exponent(target) - exponent(base);
