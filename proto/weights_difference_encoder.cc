@@ -10,8 +10,6 @@
 namespace skep::wire {
 namespace {
 
-using namespace difference;  // its names are this file's vocabulary
-
 /// Weights or biases of one layer, in the base and in the target.
 struct Tensor {
   Bytes base;
@@ -45,7 +43,7 @@ class Encoder {
  public:
   explicit Encoder(MutableBytes out) : bits_(out) {}
 
-  Status write_format() { return bits_.write(kFormat, kFormatBits); }
+  Status write_format() { return bits_.write(kDifferenceFormat, kFormatBits); }
 
   Status write_layer(const LayerCounts& layer, Bytes base, Bytes target) {
     const int change = exponent(target) - exponent(base);
@@ -53,8 +51,9 @@ class Encoder {
       return Status::kInvalidArgument;
     }
     SKEP_TRY(bits_.write(static_cast<std::uint32_t>(change), kExponentBits));
-    SKEP_TRY(write_count(layer.weights));
-    SKEP_TRY(write_count(layer.biases));
+    static_assert(kMaxLayerValues >> kCountBits == 0);
+    SKEP_TRY(bits_.write(layer.weights, kCountBits));
+    SKEP_TRY(bits_.write(layer.biases, kCountBits));
     const std::size_t weights_bytes = 2 * layer.weights;
     SKEP_TRY(write_tensor(
         {base.subspan(2, weights_bytes), target.subspan(2, weights_bytes), 2, change}));
@@ -67,12 +66,6 @@ class Encoder {
  private:
   [[nodiscard]] static int exponent(Bytes layer) {
     return static_cast<std::int16_t>(load_u16(layer.data()));
-  }
-
-  Status write_count(std::uint32_t count) {
-    const auto length = static_cast<std::uint32_t>(std::bit_width(count));
-    SKEP_TRY(bits_.write(length, kCountLengthBits));
-    return bits_.write(count, length == 0 ? 0 : length - 1);
   }
 
   Status write_tensor(const Tensor& tensor) {

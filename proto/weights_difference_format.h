@@ -4,12 +4,12 @@
 #include <bit>
 #include <cstdint>
 
-namespace skep::wire::difference {
+namespace skep::wire {
 
-inline constexpr std::uint32_t kFormat = 1;
+inline constexpr std::uint32_t kDifferenceFormat = 1;
 inline constexpr std::uint32_t kFormatBits = 8;
 inline constexpr std::uint32_t kExponentBits = 6;  // two's complement
-inline constexpr std::uint32_t kCountLengthBits = 5;
+inline constexpr std::uint32_t kCountBits = 20;
 inline constexpr std::uint32_t kShiftBits = 5;
 inline constexpr std::uint32_t kBlockValues = 64;
 
@@ -33,4 +33,4 @@ constexpr std::int32_t unzigzag(std::uint32_t code) {
   return static_cast<std::int32_t>(code >> 1U ^ (0U - (code & 1U)));
 }
 
-}  // namespace skep::wire::difference
+}  // namespace skep::wire

@@ -85,10 +85,10 @@ Buffer blob(int exponent, const std::vector<int>& weights,
 
 TEST(WeightsDifference, NothingNewIsOneBlockCodeEach) {
   const Buffer base = blob(-13, std::vector<int>(64, 5), {1, 2});
-  // Format 8, exponent 6, count of 64 as 5 + 6, count of 2 as 5 + 1, weights' shift 5 and zero
-  // block of 5 bits, biases' shift 5 and zero block of 6: 52 bits.
+  // Format 8 bits, exponent 6, counts of 20; shift 5 and zero block 5 of the weights, 5 and 6 of
+  // the biases: 75.
   EXPECT_EQ(encoded({{64, 2}}, base, base),
-            (Buffer{0x01, 0b00000000, 0b11100000, 0b00001000, 0b00000000, 0b00000000, 0b00000000}));
+            (Buffer{0x01, 0x00, 0x00, 0x10, 0x00, 0x00, 0x08, 0x00, 0x00, 0x00}));
   expect_round_trip({{64, 2}}, base, base);
 }
 
@@ -96,11 +96,11 @@ TEST(WeightsDifference, NothingNewIsOneBlockCodeEach) {
 TEST(WeightsDifference, AnExampleOfEveryCode) {
   const Buffer base = blob(-13, {100, -100, 7}, {1 << 20});
   const Buffer target = blob(-12, {50 + 4, -50 - 8, 4}, {(1 << 19) - 65536});
-  // Exponent +1 000001; three weights 00010.1, one bias 00001.; residuals 4, −8, 0, all multiples
-  // of 4: shift 00010, width 14: 1, −2, 0 as 2, 3, 0: parameter 0 takes 8 bits, 1 takes 8: 0, so
-  // 0001 110 1110 0; the bias −2^16: shift 10000, width 16: −1 as 1: 00001 10.
+  // Exponent +1: 000001; three weights, one bias in 20 bits each. Residuals 4, −8, 0 are multiples
+  // of 4: shift 00010, 14 bits are left: 1, −2, 0 become 2, 3, 0, which take 8 bits with parameter
+  // 0 and with 1: 0, so 0001 110 1110 0. The bias' −2^16: shift 10000, −1 becomes 1: 00001 10.
   EXPECT_EQ(encoded({{3, 1}}, base, target),
-            (Buffer{0x01, 0b00000100, 0b01010000, 0b10001000, 0b01110111, 0b00100000, 0b00011000}));
+            (Buffer{0x01, 0x04, 0x00, 0x00, 0xC0, 0x00, 0x04, 0x43, 0xB9, 0x00, 0xC0}));
   expect_round_trip({{3, 1}}, base, target);
 }
 
@@ -265,7 +265,7 @@ RC_GTEST_PROP(WeightsDifferenceProperty, SizeIsBounded, ()) {
   const Buffer coded = encoded(layers, base, any_base(layers, random));
   std::size_t bits = 8 + 7;
   for (const LayerCounts& layer : layers) {
-    bits += 6 + 2 * (5 + 19) + 2 * 5;
+    bits += 6 + 2 * 20 + 2 * 5;
     bits += layer.weights * 17 + (layer.weights / 64 + 1) * 5;
     bits += layer.biases * 33 + (layer.biases / 64 + 1) * 6;
   }

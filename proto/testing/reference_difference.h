@@ -40,12 +40,7 @@ class ReferenceDecoder {
     return value;
   }
 
-  std::uint32_t count() {
-    const auto length = static_cast<std::uint32_t>(bits(5));
-    if (length > 20) is_good_ = false;
-    if (length == 0 || !is_good_) return 0;
-    return static_cast<std::uint32_t>((std::uint64_t{1} << (length - 1)) + bits(length - 1));
-  }
+  std::uint32_t count() { return static_cast<std::uint32_t>(bits(20)); }
 
   std::int64_t base_value(std::uint32_t bytes) {
     std::uint64_t value = 0;

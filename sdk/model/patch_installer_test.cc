@@ -133,6 +133,9 @@ TEST(PatchInstaller, SkipsVersionsAndRollsBack) {
   EXPECT_EQ(weights, back.weights);
 }
 
+// Every device has room for one.
+static_assert(sizeof(PatchInstaller) <= 96);
+
 // ---- Patches that are refused
 
 // Offers a patch to a device with version 5; it must keep that, and take a package afterwards.

@@ -1,12 +1,27 @@
 // What a Device does when a plan arrives: fetch the model, take part, upload.
 #include <algorithm>
-#include <charconv>
+#include <array>
 
 #include "device_requests.h"
 #include "skep/device.h"
 #include "skep/wire/resources.h"
 
 namespace skep {
+namespace {
+
+// `name` and the version in decimal; returns the end. std::to_chars would bring a table of digits.
+char* append_version(char* at, const char* name, std::uint32_t version) {
+  for (; *name != '\0'; ++name) *at++ = *name;
+  std::array<char, 10> digits;
+  std::size_t count = 0;
+  for (; version != 0 || count == 0; version /= 10) {
+    digits[count++] = static_cast<char>('0' + version % 10);
+  }
+  while (count != 0) *at++ = digits[--count];
+  return at;
+}
+
+}  // namespace
 
 void Device::follow_plan() {
   plan_is_new_ = false;
@@ -76,14 +91,9 @@ void Device::continue_fetch() {
 
 // A device that has a model asks for what is new in the other one.
 void Device::write_model_query() {
-  char* const end = model_query_.data() + wire::kMaxModelQueryChars;
-  const auto append = [end](char* at, const char* name, std::uint32_t version) {
-    for (; *name != '\0'; ++name) *at++ = *name;
-    return std::to_chars(at, end, version).ptr;
-  };
   asks_for_patch_ = model_version() != 0 && !wants_whole_model_;
-  char* at = append(model_query_.data(), wire::kModelVersionQuery, (*plan_)->base_version);
-  if (asks_for_patch_) at = append(at, wire::kBaseVersionQuery, model_version());
+  char* at = append_version(model_query_.data(), wire::kModelVersionQuery, (*plan_)->base_version);
+  if (asks_for_patch_) at = append_version(at, wire::kBaseVersionQuery, model_version());
   *at = '\0';
 }
 

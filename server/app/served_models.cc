@@ -1,5 +1,7 @@
 #include "served_models.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -50,7 +52,12 @@ ServedPatch ServedModels::make_patch(const ServedModel& model, std::uint32_t bas
                      .etag = wire::patch_etag(model.etag, base_version)};
   const auto base = coordinator_.model_package(base_version);
   if (base == nullptr) return served;
-  if (auto patch = release::build_patch(*base, *model.package)) served.patch = *std::move(patch);
+  try {
+    if (auto patch = release::build_patch(*base, *model.package)) served.patch = *std::move(patch);
+  } catch (const release::PackageError& error) {
+    // Devices have the package instead: a failure here would keep them from any model.
+    spdlog::error("no patch from version {}: {}", base_version, error.what());
+  }
   return served;
 }
 

@@ -40,10 +40,10 @@ class ServedModels {
   /// Errors: StoreError.
   [[nodiscard]] const ServedModel* find(std::uint32_t version);
 
-  /// Null if a device with `base_version` is to get the package: the base was never released or is
-  /// too old, or `model` is not the one that is served now (a patch that was begun while it was
-  /// can be ended). So a release costs at most patch_depth patches, whatever devices ask for.
-  /// Valid until the next call. Errors: StoreError; PackageError.
+  /// Null if a device with `base_version` is to get the package: the base was never released, is
+  /// too old or damaged, or `model` is not the one that is served now (a patch that was begun while
+  /// it was can be ended). So a release costs at most patch_depth patches, whatever devices ask
+  /// for. Valid until the next call. Errors: StoreError.
   [[nodiscard]] const ServedPatch* find_patch(const ServedModel& model, std::uint32_t base_version);
 
  private:

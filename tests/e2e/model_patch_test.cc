@@ -1,5 +1,6 @@
 // Devices that fetch what is new in a model only, from the real skepd over real DTLS.
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <chrono>
@@ -124,6 +125,42 @@ TEST_F(ModelPatch, RollbackTravelsAsAPatch) {
   EXPECT_EQ(wire::decode_model_manifest(patch->manifest)->rolls_back_to, 1U);
   EXPECT_EQ(gateway_.operate({"model", "show", "4"}).at("weights_sha256"),
             gateway_.operate({"model", "show", "1"}).at("weights_sha256"));
+}
+
+// What the gateway remembers of an old version is damaged: devices find out, and do without.
+class DamagedBase : public ModelPatch {
+ protected:
+  /// The device has version 1, the gateway serves version 2, and what it has of version 1 changes.
+  void damage(const std::string& package_expression) {
+    learn(*device_, 1);
+    gateway_.stop();
+    sqlite3* database = nullptr;
+    const std::string sql =
+        "UPDATE models SET package = " + package_expression + " WHERE version = 1";
+    ASSERT_EQ(sqlite3_open((gateway_.directory() / "skep.db").c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database);
+    EXPECT_EQ(sqlite3_changes(database), 1);
+    sqlite3_close(database);
+    gateway_.start();
+  }
+};
+
+TEST_F(DamagedBase, PatchOfOtherWeightsIsRefusedByItsDigest) {
+  damage("CAST(substr(package, 1, length(package) - 400) || zeroblob(400) AS BLOB)");
+  learn(*device_, 2);
+  EXPECT_EQ(device_->last_status(EventKind::kPatchRefused), Status::kBadDigest);
+  EXPECT_EQ(device_->count(EventKind::kPatchRefused), 1U);
+  EXPECT_FALSE(is_patch(device_->downloads().back()));
+}
+
+TEST_F(DamagedBase, NoPatchIsMadeOfWhatIsNoPackage) {
+  damage("zeroblob(100)");
+  learn(*device_, 2);
+  EXPECT_EQ(device_->count(EventKind::kPatchRefused), 0U);
+  EXPECT_EQ(device_->downloads().size(), 2U);
+  EXPECT_FALSE(is_patch(device_->downloads().back()));
+  EXPECT_NE(gateway_.log().find("no patch from version 1"), std::string::npos);
 }
 
 // ---- The resource

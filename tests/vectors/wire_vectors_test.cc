@@ -245,7 +245,8 @@ TEST(WireVectors, ModelPatch) {
   EXPECT_EQ(copy(patch->manifest), read_vector("model_manifest_v1"));
   EXPECT_EQ(copy(patch->signature), counting(0xd0, 64));
   // The example of proto/weights_difference_test.cc.
-  EXPECT_EQ(copy(patch->difference), (Buffer{0x01, 0x04, 0x50, 0x88, 0x77, 0x20, 0x18}));
+  EXPECT_EQ(copy(patch->difference),
+            (Buffer{0x01, 0x04, 0x00, 0x00, 0xc0, 0x00, 0x04, 0x43, 0xb9, 0x00, 0xc0}));
   EXPECT_EQ(encoded(*patch), bytes);
 }
 

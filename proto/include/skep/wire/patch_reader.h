@@ -20,7 +20,7 @@ inline constexpr std::uint8_t kModelPatchFirstByte = 0x08;  // field 1, varint
 ///     while (!rest.empty()) { piece = reader.next(rest); … }
 ///     reader.finish();
 ///
-/// No heap; 40 B, stack < 100 B. Not thread-safe. Nothing is trusted: neither manifest nor
+/// No heap; 28 B, stack < 100 B. Not thread-safe. Nothing is trusted: neither manifest nor
 /// signature are looked at.
 class PatchReader {
  public:

@@ -40,7 +40,7 @@ inline constexpr int kMaxExponentChange = 30;
 }
 
 /// Writes what makes `target` of `base`. Both consist of `layers`, whose sizes add up to theirs.
-/// O(n), 300 B of stack, no heap. Returns the number of bytes.
+/// O(n), 450 B of stack, no heap. Returns the number of bytes.
 ///
 /// Errors: kInvalidArgument if the blobs are empty or of other lengths, if a layer is larger than
 /// kMaxLayerValues or an exponent changes by more than kMaxExponentChange; kNoMemory if `out` is
@@ -51,7 +51,7 @@ inline constexpr int kMaxExponentChange = 30;
 /// Applies a difference that arrives in pieces to a base that is read in pieces.
 ///
 /// Work is bounded by the input and by the size of the weights, whatever the bytes. Integer only:
-/// the same result everywhere. No heap; 72 B, stack < 100 B. Not thread-safe.
+/// the same result everywhere. No heap; 48 B, stack < 100 B. Not thread-safe.
 class DifferenceDecoder {
  public:
   /// For blobs of `weights_bytes`.
@@ -82,46 +82,44 @@ class DifferenceDecoder {
     kBiasCount,
     kShift,
     kBlock,
-    kQuotient,
+    kQuotient,  // one bit of it
     kRemainder,
     kEnd,
   };
 
-  // Whether it went on; if not, input or room is missing.
-  [[nodiscard]] Result<bool> step(MutableBytes weights);
-  [[nodiscard]] Result<bool> read_format();
-  [[nodiscard]] Result<bool> read_exponent(MutableBytes weights);
-  [[nodiscard]] Result<bool> read_count(std::uint32_t& count, Phase next);
-  [[nodiscard]] Result<bool> read_shift();
-  [[nodiscard]] Result<bool> read_block();
-  [[nodiscard]] Result<bool> read_quotient();
-  [[nodiscard]] Result<bool> read_value(MutableBytes weights);
+  [[nodiscard]] std::uint32_t bits_wanted() const;
+  [[nodiscard]] std::uint32_t room_wanted() const;
+  [[nodiscard]] bool take(Bytes& coded, std::uint32_t count);
+  Status act(std::uint32_t bits, std::uint8_t* weights);
 
+  Status begin_layer(std::uint32_t bits, std::uint8_t* weights);
+  Status begin_tensors();
   void begin_tensor();
+  Status begin_block(std::uint32_t head);
+  Status extend_quotient(std::uint32_t bit);
+  Status write_value(std::uint32_t remainder, std::uint8_t* weights);
   Status account(std::uint32_t residual);
   Status end_block();
   Status end_tensor();
 
-  void refill(Bytes& coded);
-  [[nodiscard]] std::uint32_t peek(std::uint32_t count) const;
-  void drop(std::uint32_t count);
-
   [[nodiscard]] bool is_in_weights() const { return weights_left_ != 0; }
   [[nodiscard]] std::uint32_t value_bytes() const { return is_in_weights() ? 2 : 4; }
   [[nodiscard]] std::uint32_t residual_bits() const { return 8 * value_bytes() - shift_; }
-  [[nodiscard]] std::uint32_t values_left() const {
-    return is_in_weights() ? weights_left_ : biases_left_;
+  [[nodiscard]] Phase first_phase_of_value() const {
+    return is_zero_block_ || is_raw_block_ ? Phase::kRemainder : Phase::kQuotient;
   }
 
-  std::uint64_t window_ = 0;  // the next bits, from the top; zeros below them
   std::uint32_t size_;
   std::uint32_t position_ = 0;
   std::uint32_t weights_left_ = 0;  // of the layer
   std::uint32_t biases_left_ = 0;
-  std::uint32_t quotient_ = 0;     // of the value that is being read
-  std::uint32_t cost_beyond_ = 0;  // Σ of the block: what parameter + 1 would save
-  std::uint32_t cost_below_ = 0;   // Σ of the block: what parameter − 1 would cost more
-  std::uint8_t window_bits_ = 0;
+  std::uint32_t taken_ = 0;         // the bits that were taken of those that are wanted
+  std::uint32_t quotient_ = 0;      // of the value that is being read
+  std::uint32_t saved_beyond_ = 0;  // Σ of the block: what parameter + 1 would save
+  std::uint32_t saved_here_ = 0;  // Σ of the block: what the parameter saves over parameter − 1
+  std::uint8_t taken_bits_ = 0;
+  std::uint8_t byte_ = 0;         // of the input, the rest of it at the top
+  std::uint8_t byte_bits_ = 0;    // its length
   std::uint8_t block_count_ = 0;  // values of the block
   std::uint8_t block_left_ = 0;   // of these, still to come
   std::uint8_t parameter_ = 0;
@@ -129,6 +127,7 @@ class DifferenceDecoder {
   std::int8_t exponent_change_ = 0;
   Phase phase_ = Phase::kFormat;
   bool is_zero_block_ = false;
+  bool is_raw_block_ = false;
   bool has_odd_ = false;  // the tensor has an odd residual, a residual
   bool has_residual_ = false;
 };

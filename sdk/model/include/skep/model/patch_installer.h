@@ -19,7 +19,7 @@ namespace skep::model {
 /// manifest, and the digest of the weights that came out, as of any package. A cut of the power
 /// leaves what it leaves of a package that has not arrived.
 ///
-/// No heap; 120 B; stack < 300 B. Not thread-safe.
+/// No heap; 80 B; stack < 300 B. Not thread-safe.
 class PatchInstaller {
  public:
   /// Requires slots.current(); the slots outlive this object.
