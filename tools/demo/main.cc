@@ -8,6 +8,7 @@
 
 #include "report.h"
 #include "scenario.h"
+#include "skep/compression.h"
 
 namespace {
 
@@ -34,6 +35,9 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--alpha", options.dirichlet_alpha, "How evenly the digits are spread")
       ->check(CLI::Range(0.01, 1000.0))
+      ->capture_default_str();
+  app.add_option("--compression", options.recipe.compression, "How updates are encoded")
+      ->check(CLI::IsMember(skep::kCompressionNames))
       ->capture_default_str();
   app.add_option("--keep-permille", options.recipe.keep_permille)->capture_default_str();
   app.add_option("--value-bits", options.recipe.value_bits)->capture_default_str();
