@@ -7,10 +7,10 @@
 #include <cstdlib>
 #include <vector>
 
+#include "reference_sparse_testing.h"
 #include "skep/compress/decoder.h"
 #include "skep/core/norm.h"
 #include "testing/deltas.h"
-#include "testing/reference_codec.h"
 
 namespace skep::compress {
 namespace {

@@ -8,9 +8,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "reference_scaled_testing.h"
 #include "skep/core/norm.h"
 #include "testing/modes.h"
-#include "testing/reference_scaled.h"
 
 namespace skep::compress {
 namespace {

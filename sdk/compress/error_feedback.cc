@@ -60,11 +60,12 @@ bool is_sent_from(std::int64_t sent, std::int64_t value, CompressionMode mode) {
          value - sent >= INT16_MIN && value - sent <= INT16_MAX;
 }
 
-/// What is left of each element of which something was sent; calls visit(index, rest).
+/// Walks over what was sent. What is left of each element goes to its place in `rests`, if there
+/// is one: without, the walk only checks.
 ///
 /// Errors: kInvalidArgument if it is not made from `from`.
-template <typename Visitor>
-Status for_each_rest(const Delta& from, Bytes sent, const Options& options, Visitor&& visit) {
+Status visit_rests(const Delta& from, Bytes sent, const Options& options,
+                   std::span<std::int16_t> rests) {
   const auto opened =
       SparseDecoder::open(sent, static_cast<std::uint32_t>(from.values.size()), options);
   if (!opened.ok() || opened->header().exponent < from.exponent) return Status::kInvalidArgument;
@@ -79,7 +80,7 @@ Status for_each_rest(const Delta& from, Bytes sent, const Options& options, Visi
     if (!*more) return Status::kOk;
     const std::int64_t part = value * unit;
     if (!is_sent_from(part, from.values[index], options.mode)) return Status::kInvalidArgument;
-    visit(index, static_cast<std::int16_t>(from.values[index] - part));
+    if (!rests.empty()) rests[index] = static_cast<std::int16_t>(from.values[index] - part);
   }
 }
 
@@ -114,11 +115,10 @@ Status ErrorFeedback::retain(const Noised& sent_from, const Compressed& sent,
   if (from.values.size() != memory_.size() || !has_error_feedback(options.mode)) {
     return Status::kInvalidArgument;
   }
-  SKEP_TRY(for_each_rest(from, sent.bytes(), options, [](std::uint32_t, std::int16_t) {}));
+  SKEP_TRY(visit_rests(from, sent.bytes(), options, {}));
   std::copy(from.values.begin(), from.values.end(), memory_.begin());
   exponent_ = from.exponent;
-  return for_each_rest(from, sent.bytes(), options,
-                       [this](std::uint32_t index, std::int16_t rest) { memory_[index] = rest; });
+  return visit_rests(from, sent.bytes(), options, memory_);
 }
 
 }  // namespace skep::compress

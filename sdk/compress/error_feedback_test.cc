@@ -8,9 +8,9 @@
 #include <cstdlib>
 #include <vector>
 
+#include "reference_sparse_testing.h"
 #include "skep/compress/compressor.h"
 #include "testing/deltas.h"
-#include "testing/reference_codec.h"
 
 namespace skep::compress {
 namespace {

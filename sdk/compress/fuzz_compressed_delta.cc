@@ -7,9 +7,9 @@
 #include <cstdlib>
 #include <vector>
 
+#include "reference_scaled_testing.h"
+#include "reference_sparse_testing.h"
 #include "skep/compress/decoder.h"
-#include "testing/reference_codec.h"
-#include "testing/reference_scaled.h"
 
 namespace {
 

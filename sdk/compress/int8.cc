@@ -30,7 +30,7 @@ Result<std::size_t> encode_int8(const Delta& delta, const Options& options, Muta
   std::uint32_t largest = 0;
   for (const std::int16_t value : delta.values) largest = std::max(largest, magnitude_of(value));
   // Of zeros any step will do.
-  const Scale step = step_for(std::max<std::uint32_t>(largest, 1U), delta.exponent);
+  const Scale step = step_for(std::max<std::uint32_t>(largest, 1), delta.exponent);
   const auto shift = static_cast<std::uint32_t>(delta.exponent - step.exponent);  // 0 … 16
 
   Xorshift32 random(mix_seed(options.seed, kRoundingSalt));

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "reference_sparse_testing.h"
 #include "testing/deltas.h"
-#include "testing/reference_codec.h"
 
 namespace skep::compress {
 namespace {

@@ -84,6 +84,8 @@ Federation::Federation(std::filesystem::path programs, std::filesystem::path dir
                            std::to_string(recipe.local_epochs),
                            "--clip-norm",
                            std::to_string(recipe.clip_norm),
+                           "--compression",
+                           recipe.compression,
                            "--keep-permille",
                            std::to_string(recipe.keep_permille),
                            "--value-bits",

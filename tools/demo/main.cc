@@ -8,6 +8,7 @@
 
 #include "report.h"
 #include "scenario.h"
+#include "skep/compression.h"
 #include "skep/demo/learning_task.h"
 
 namespace {
@@ -38,6 +39,8 @@ int main(int argc, char** argv) {
   app.add_option("--alpha", options.dirichlet_alpha, "How evenly the samples are spread")
       ->check(CLI::Range(0.01, 1000.0))
       ->capture_default_str();
+  app.add_option("--compression", options.rounds.compression, "How updates are encoded")
+      ->check(CLI::IsMember(skep::kCompressionNames));
   app.add_option("--keep-permille", options.rounds.keep_permille);
   app.add_option("--value-bits", options.rounds.value_bits);
   app.add_option("--local-epochs", options.rounds.local_epochs);

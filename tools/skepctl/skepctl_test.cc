@@ -142,6 +142,10 @@ TEST_F(Skepctl, AnInitThatFailsLeavesNothing) {
                                                      {"--clip-norm", "nan"},
                                                      {"--keep-permille", "1001"},
                                                      {"--value-bits", "1"},
+                                                     {"--compression", "zip"},
+                                                     {"--momentum", "1"},
+                                                     {"--momentum", "nan"},
+                                                     {"--proximal-mu", "-0.1"},
                                                      {"--port", "65536"},
                                                      {"--seed", "-1"},
                                                      {"--seed", "4294967296"},
@@ -158,9 +162,10 @@ TEST_F(Skepctl, AnInitThatFailsLeavesNothing) {
 
 TEST_F(Skepctl, InitWritesTheConfigurationThatItWasGiven) {
   write_text(folder_ / "hold'out.csv", "1,2,3,4,1\n");
-  ASSERT_EQ(initialise(folder_ / "b", {"--gateway-address", "127.0.0.2", "--gateway-address", "::1",
-                                       "--port", "7000", "--quorum", "3", "--clip-norm", "2.5",
-                                       "--holdout", (folder_ / "hold'out.csv").string()})
+  ASSERT_EQ(initialise(folder_ / "b",
+                       {"--gateway-address", "127.0.0.2", "--gateway-address", "::1", "--port",
+                        "7000", "--quorum", "3", "--clip-norm", "2.5", "--compression", "eden",
+                        "--momentum", "0.5", "--holdout", (folder_ / "hold'out.csv").string()})
                 .exit_code,
             0);
   const toml::table config = toml::parse_file((folder_ / "b/skepd.toml").string());
@@ -168,6 +173,9 @@ TEST_F(Skepctl, InitWritesTheConfigurationThatItWasGiven) {
   EXPECT_EQ(config["coap"]["port"].value<int>(), 7000);
   EXPECT_EQ(config["round"]["quorum"].value<int>(), 3);
   EXPECT_EQ(config["round"]["clip_norm"].value_exact<double>(), 2.5);
+  EXPECT_EQ(config["round"]["compression"].value<std::string>(), "eden");
+  EXPECT_EQ(config["round"]["momentum"].value_exact<double>(), 0.5);
+  EXPECT_EQ(config["round"]["proximal_mu"].value_exact<double>(), 0.0);
   EXPECT_EQ(config["round"]["learning_rate_mantissa"].value<int>(), 1638);
   EXPECT_EQ(config["evaluation"]["holdout"].value<std::string>(),
             (folder_ / "hold'out.csv").string());

@@ -114,7 +114,7 @@ struct Options {
 ///
 /// The same input gives the same bytes on every machine. Two or three passes, for EDEN
 /// log2(d) + 2. `scratch`: scratch_elements(), apart from the delta; its content is lost.
-/// Stack 600 B (400 B if SKEP_MAX_PARAMETERS < 65536), no heap, thread-safe. Result: a view of
+/// Stack 800 B (600 B if SKEP_MAX_PARAMETERS < 65536), no heap, thread-safe. Result: a view of
 /// the front of `out`.
 ///
 /// Errors: kInvalidArgument if !is_valid(d, options); kNoMemory if `out` or `scratch` is too small;

@@ -14,8 +14,8 @@ namespace skep::compress {
 ///
 /// In each round: add_to(delta), then clip, add noise, compress, then retain(). Adding before
 /// clipping keeps the norm of what is sent within the clip norm; what clipping takes away is not
-/// kept. Residual: int16[d] in the caller's memory with one exponent; 20 B beside it. No heap.
-/// One owner at a time.
+/// kept. Residual: int16[d] in the caller's memory with one exponent; 20 B beside it. Stack 900 B,
+/// no heap. One owner at a time.
 class ErrorFeedback {
  public:
   /// Starts without a residual: sets `memory` to zero. It must outlive the object.

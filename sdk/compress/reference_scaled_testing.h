@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "../hadamard.h"
-#include "../mask.h"
-#include "modes.h"
-#include "reference_codec.h"
+#include "hadamard.h"
+#include "mask.h"
+#include "reference_sparse_testing.h"
+#include "testing/modes.h"
 
 namespace skep::compress::testing {
 

@@ -9,10 +9,10 @@
 #include <span>
 #include <vector>
 
-#include "../sparse_decoder.h"
 #include "skep/bytes.h"
 #include "skep/compress/compressor.h"
 #include "skep/flow.h"
+#include "sparse_decoder.h"
 
 namespace skep::compress::testing {
 
