@@ -120,12 +120,16 @@ std::int32_t shift_sum(std::int64_t sum, int shift) {
   return shift == 0 ? static_cast<std::int32_t>(sum) : round_shift(sum, shift);
 }
 
-// Adds the biases to the sums of one position.
-std::uint32_t stage_position(const BoundLayer& layer, const std::int64_t* sums, int shift,
+// Adds the biases to the sums of one position, and leaves these as they fall.
+std::uint32_t stage_position(const BoundLayer& layer, std::int64_t* sums, int shift,
                              const std::int32_t* biases, std::int32_t* staged) {
   const std::uint32_t channels = layer.plan.output.channels;
+  if (shift == 0) {  // Then they are doubled first: no case for it in the loop.
+    for (std::uint32_t j = 0; j < channels; ++j) sums[j] *= 2;
+    shift = 1;
+  }
   return stage(layer, channels, staged,
-               [=](std::uint32_t j) { return shift_sum(sums[j], shift) + biases[j]; });
+               [=](std::uint32_t j) { return round_shift(sums[j], shift) + biases[j]; });
 }
 
 // Both stage all outputs and return their magnitude_bits().
@@ -286,8 +290,7 @@ void propagate_depthwise(const BoundLayer& layer, const Deltas& deltas, int shif
                           as_stride(columns.stride * channels)};
       clear(sums, channels);
       for (std::uint32_t i = 0; i < along_y.count; ++i) {
-        const std::uint32_t tap =
-            (along_y.tap + i * rows.stride) * columns.taps + along_x.tap;
+        const std::uint32_t tap = (along_y.tap + i * rows.stride) * columns.taps + along_x.tap;
         const std::uint32_t output = (along_y.output - i) * columns.outputs + along_x.output;
         kernels::multiply_channels(deltas.values + output * channels,
                                    layer.weights + tap * channels, met, channels, sums);

@@ -53,18 +53,18 @@ constexpr std::int64_t scale(std::int64_t value, int shift) {
 
 /// scale(value, -shift) for 1 ≤ shift ≤ 31 where that is below 2^31 in magnitude.
 inline std::int32_t round_shift(std::int64_t value, int shift) {
-  const auto low = static_cast<std::uint32_t>(value);
-  const auto high = static_cast<std::uint32_t>(value >> 32);
 #if defined(__thumb2__)
   // The bit that is shifted out last rounds up. gcc 12 needs twice as many instructions.
-  std::uint32_t floor = 0;
   std::uint32_t result = 0;
-  __asm("lsrs %1, %2, %4\n\tadc %0, %1, %3"
-        : "=r"(result), "=&r"(floor)
-        : "r"(low), "r"(high << (32 - shift)), "r"(shift)
+  std::uint32_t high = 0;
+  __asm("lsl %1, %R2, %4\n\tlsrs %0, %Q2, %3\n\tadc %0, %0, %1"
+        : "=&r"(result), "=&r"(high)
+        : "r"(value), "r"(shift), "r"(32 - shift)
         : "cc");
   return static_cast<std::int32_t>(result);
 #else
+  const auto low = static_cast<std::uint32_t>(value);
+  const auto high = static_cast<std::uint32_t>(value >> 32);
   const std::uint32_t floor = low >> shift | high << (32 - shift);
   return static_cast<std::int32_t>(floor + (low >> (shift - 1) & 1U));
 #endif

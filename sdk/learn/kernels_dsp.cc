@@ -145,10 +145,12 @@ inline void add_two(const std::int16_t*& x, const std::int16_t*& row0, const std
       add_four(x, row0, row1, sum0, sum1);
       add_four(x, row0, row1, sum0, sum1);
     }
-    while (end - x >= 4) add_four(x, row0, row1, sum0, sum1);
-    if (x != end) {
-      sum0 = add_pair(row0, x, sum0);
-      sum1 = add_pair(row1, x, sum1);
+    if (end_of_blocks != end) {
+      while (end - x >= 4) add_four(x, row0, row1, sum0, sum1);
+      if (x != end) {
+        sum0 = add_pair(row0, x, sum0);
+        sum1 = add_pair(row1, x, sum1);
+      }
     }
     *sums++ = sum0;
     *sums++ = sum1;

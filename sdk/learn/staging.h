@@ -34,7 +34,8 @@ std::uint32_t stage(const BoundLayer& layer, std::uint32_t n, std::int32_t* stag
   return bits;
 }
 
-/// Makes the layer's outputs of all that was staged, in units of 2^exponent. Returns their exponent.
+/// Makes the layer's outputs of all that was staged, in units of 2^exponent. Returns their
+/// exponent.
 inline int finish_stage(const BoundLayer& layer, std::int32_t* staged, std::uint32_t bits,
                         int exponent) {
   const std::uint32_t outputs = layer.output_count();
