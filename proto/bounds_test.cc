@@ -61,53 +61,112 @@ void set_number(Enum& field, std::underlying_type_t<Enum> number) {
 
 TEST(Bounds, RoundPlan) {
   using M = RoundPlan;
-  expect_outcomes<M>(testing_messages::round_plan(), skep_RoundPlan_fields, decode_round_plan,
+  expect_outcomes<M>(
+      testing_messages::round_plan(), skep_RoundPlan_fields, decode_round_plan,
+      {
+          {"version 3", Status::kUnsupportedVersion, [](M& m) { m.version = 3; }},
+          {"no version", kBad, [](M& m) { m.version = 0; }},
+          {"no state", kBad, [](M& m) { set_number(m.state, 0); }},
+          {"idle", kOk, [](M& m) { set_number(m.state, 2); }},
+          {"unknown state", kNotDone, [](M& m) { set_number(m.state, 3); }},
+          {"round 0", kBad, [](M& m) { m.round = 0; }},
+          {"last round", kOk, [](M& m) { m.round = UINT32_MAX; }},
+          {"base version 0", kBad, [](M& m) { m.base_version = 0; }},
+          {"no mode", kBad, [](M& m) { set_number(m.mode, 0); }},
+          {"unknown mode", kNotDone, [](M& m) { set_number(m.mode, 2); }},
+          {"learning rate 0", kBad, [](M& m) { m.learning_rate_mantissa = 0; }},
+          {"least mantissa", kOk, [](M& m) { m.learning_rate_mantissa = 1; }},
+          {"largest mantissa", kOk, [](M& m) { m.learning_rate_mantissa = 32767; }},
+          {"mantissa 32768", kBad, [](M& m) { m.learning_rate_mantissa = 32768; }},
+          {"shift 0", kOk, [](M& m) { m.learning_rate_shift = 0; }},
+          {"shift 30", kOk, [](M& m) { m.learning_rate_shift = 30; }},
+          {"shift 31", kBad, [](M& m) { m.learning_rate_shift = 31; }},
+          {"no epoch", kBad, [](M& m) { m.local_epochs = 0; }},
+          {"1000 epochs", kOk, [](M& m) { m.local_epochs = 1000; }},
+          {"1001 epochs", kBad, [](M& m) { m.local_epochs = 1001; }},
+          {"no step bound", kOk, [](M& m) { m.max_local_steps = 0; }},
+          {"batch 0", kBad, [](M& m) { m.batch_size = 0; }},
+          {"batch 2", kNotDone, [](M& m) { m.batch_size = 2; }},
+          {"clip norm 0", kBad, [](M& m) { m.clip_norm_q16 = 0; }},
+          {"least clip norm", kOk, [](M& m) { m.clip_norm_q16 = 1; }},
+          {"largest clip norm", kOk, [](M& m) { m.clip_norm_q16 = UINT32_MAX; }},
+          {"keep 0", kBad, [](M& m) { m.keep_permille = 0; }},
+          {"keep all", kOk, [](M& m) { m.keep_permille = 1000; }},
+          {"keep 1001", kBad, [](M& m) { m.keep_permille = 1001; }},
+          {"1 bit", kBad, [](M& m) { m.value_bits = 1; }},
+          {"2 bits", kOk, [](M& m) { m.value_bits = 2; }},
+          {"16 bits", kOk, [](M& m) { m.value_bits = 16; }},
+          {"17 bits", kBad, [](M& m) { m.value_bits = 17; }},
+          {"no compression", kBad, [](M& m) { set_number(m.compression, 0); }},
+          {"unknown compression", kNotDone, [](M& m) { set_number(m.compression, 6); }},
+          {"plain SGD", kOk, [](M& m) { m.momentum_q15 = 0; }},
+          {"most momentum", kOk, [](M& m) { m.momentum_q15 = 32767; }},
+          {"momentum 1", kBad, [](M& m) { m.momentum_q15 = 32768; }},
+          {"no proximal term", kOk, [](M& m) { m.proximal_mu_q16 = 0; }},
+          {"largest mu", kOk, [](M& m) { m.proximal_mu_q16 = 1U << 20U; }},
+          {"larger mu", kBad, [](M& m) { m.proximal_mu_q16 = (1U << 20U) + 1; }},
+          {"no kem", kBad, [](M& m) { set_number(m.kem, 0); }},
+          {"unknown kem", kNotDone, [](M& m) { set_number(m.kem, 17); }},
+          {"X25519 with a P-256 key", kBad, [](M& m) { set_number(m.kem, 32); }},
+          {"X25519", kOk,
+           [](M& m) {
+             set_number(m.kem, 32);
+             m.aggregation_key.size = 32;
+           }},
+          {"no key", kBad, [](M& m) { m.aggregation_key.size = 0; }},
+          {"short key", kBad, [](M& m) { m.aggregation_key.size = 64; }},
+          {"compressed point", kBad, [](M& m) { m.aggregation_key.bytes[0] = 2; }},
+      });
+}
+
+// A mode has keep_permille and value_bits, or it has them 0.
+TEST(Bounds, RoundPlanCompressions) {
+  using M = RoundPlan;
+  struct Mode {
+    std::uint32_t number;
+    bool has_count;
+    bool has_bits;
+  };
+  for (const Mode mode : {Mode{1, true, true},
+                          {2, true, false},
+                          {3, false, false},
+                          {4, false, false},
+                          {5, true, true}}) {
+    SCOPED_TRACE(mode.number);
+    M plan = testing_messages::round_plan();
+    set_number(plan.compression, mode.number);
+    plan.keep_permille = mode.has_count ? 50 : 0;
+    plan.value_bits = mode.has_bits ? 16 : 0;
+    expect_outcomes<M>(
+        plan, skep_RoundPlan_fields, decode_round_plan,
+        {
+            {"as it is", kOk, [](M&) {}},
+            {"keep 0", mode.has_count ? kBad : kOk, [](M& m) { m.keep_permille = 0; }},
+            {"keep 1", mode.has_count ? kOk : kBad, [](M& m) { m.keep_permille = 1; }},
+            {"0 bits", mode.has_bits ? kBad : kOk, [](M& m) { m.value_bits = 0; }},
+            {"2 bits", mode.has_bits ? kOk : kBad, [](M& m) { m.value_bits = 2; }},
+        });
+  }
+}
+
+TEST(Bounds, RoundPlanOfVersion1HasNoneOfTheLaterFields) {
+  using M = RoundPlan;
+  M plan = testing_messages::round_plan();
+  plan.version = 1;
+  set_number(plan.compression, 0);
+  plan.momentum_q15 = plan.proximal_mu_q16 = 0;
+  expect_outcomes<M>(plan, skep_RoundPlan_fields, decode_round_plan,
                      {
-                         {"version 2", Status::kUnsupportedVersion, [](M& m) { m.version = 2; }},
-                         {"no version", kBad, [](M& m) { m.version = 0; }},
-                         {"no state", kBad, [](M& m) { set_number(m.state, 0); }},
-                         {"idle", kOk, [](M& m) { set_number(m.state, 2); }},
-                         {"unknown state", kNotDone, [](M& m) { set_number(m.state, 3); }},
-                         {"round 0", kBad, [](M& m) { m.round = 0; }},
-                         {"last round", kOk, [](M& m) { m.round = UINT32_MAX; }},
-                         {"base version 0", kBad, [](M& m) { m.base_version = 0; }},
-                         {"no mode", kBad, [](M& m) { set_number(m.mode, 0); }},
-                         {"unknown mode", kNotDone, [](M& m) { set_number(m.mode, 2); }},
-                         {"learning rate 0", kBad, [](M& m) { m.learning_rate_mantissa = 0; }},
-                         {"least mantissa", kOk, [](M& m) { m.learning_rate_mantissa = 1; }},
-                         {"largest mantissa", kOk, [](M& m) { m.learning_rate_mantissa = 32767; }},
-                         {"mantissa 32768", kBad, [](M& m) { m.learning_rate_mantissa = 32768; }},
-                         {"shift 0", kOk, [](M& m) { m.learning_rate_shift = 0; }},
-                         {"shift 30", kOk, [](M& m) { m.learning_rate_shift = 30; }},
-                         {"shift 31", kBad, [](M& m) { m.learning_rate_shift = 31; }},
-                         {"no epoch", kBad, [](M& m) { m.local_epochs = 0; }},
-                         {"1000 epochs", kOk, [](M& m) { m.local_epochs = 1000; }},
-                         {"1001 epochs", kBad, [](M& m) { m.local_epochs = 1001; }},
-                         {"no step bound", kOk, [](M& m) { m.max_local_steps = 0; }},
-                         {"batch 0", kBad, [](M& m) { m.batch_size = 0; }},
-                         {"batch 2", kNotDone, [](M& m) { m.batch_size = 2; }},
-                         {"clip norm 0", kBad, [](M& m) { m.clip_norm_q16 = 0; }},
-                         {"least clip norm", kOk, [](M& m) { m.clip_norm_q16 = 1; }},
-                         {"largest clip norm", kOk, [](M& m) { m.clip_norm_q16 = UINT32_MAX; }},
+                         {"as it is", kOk, [](M&) {}},
+                         {"compression", kBad, [](M& m) { set_number(m.compression, 1); }},
+                         {"momentum", kBad, [](M& m) { m.momentum_q15 = 1; }},
+                         {"proximal term", kBad, [](M& m) { m.proximal_mu_q16 = 1; }},
                          {"keep 0", kBad, [](M& m) { m.keep_permille = 0; }},
-                         {"keep all", kOk, [](M& m) { m.keep_permille = 1000; }},
-                         {"keep 1001", kBad, [](M& m) { m.keep_permille = 1001; }},
                          {"1 bit", kBad, [](M& m) { m.value_bits = 1; }},
-                         {"2 bits", kOk, [](M& m) { m.value_bits = 2; }},
-                         {"16 bits", kOk, [](M& m) { m.value_bits = 16; }},
-                         {"17 bits", kBad, [](M& m) { m.value_bits = 17; }},
-                         {"no kem", kBad, [](M& m) { set_number(m.kem, 0); }},
-                         {"unknown kem", kNotDone, [](M& m) { set_number(m.kem, 17); }},
-                         {"X25519 with a P-256 key", kBad, [](M& m) { set_number(m.kem, 32); }},
-                         {"X25519", kOk,
-                          [](M& m) {
-                            set_number(m.kem, 32);
-                            m.aggregation_key.size = 32;
-                          }},
-                         {"no key", kBad, [](M& m) { m.aggregation_key.size = 0; }},
-                         {"short key", kBad, [](M& m) { m.aggregation_key.size = 64; }},
-                         {"compressed point", kBad, [](M& m) { m.aggregation_key.bytes[0] = 2; }},
                      });
+  EXPECT_EQ(to_compression(plan).mode, CompressionMode::kTopK);
+  EXPECT_EQ(to_compression(plan).keep_permille, 100U);
+  EXPECT_EQ(to_compression(plan).value_bits, 12U);
 }
 
 TEST(Bounds, UpdateHeader) {
@@ -444,6 +503,25 @@ TEST(Bounds, UpdateBytes) {
   EXPECT_EQ(decode_with(0x32, {0x35, 1, 2, 3, 4}), kBad);                    // delta as fixed32
   EXPECT_EQ(decode_with(0x12, {0x12, 0x00}), kBad);                          // empty digest
   EXPECT_EQ(decode_with(0x12, {}), kBad);                                    // no digest
+}
+
+TEST(Bounds, ModelPatch) {
+  const auto decode = [](std::uint32_t base_version, std::vector<std::size_t> sizes) {
+    const std::vector<Buffer> contents = {Buffer(sizes[0], 1), Buffer(sizes[1], 1),
+                                          Buffer(sizes[2], 1)};
+    const ModelPatch patch{base_version, contents[0], contents[1], contents[2]};
+    Buffer bytes(sizes[0] + sizes[1] + sizes[2] + 32);
+    return encode(patch, bytes).status();
+  };
+  EXPECT_EQ(decode(1, {1, 64, 1}), kOk);
+  EXPECT_EQ(decode(UINT32_MAX, {kMaxManifestBytes, 64, 100'000}), kOk);
+  EXPECT_EQ(decode(0, {1, 64, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {kMaxManifestBytes + 1, 64, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {0, 64, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {1, 63, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {1, 65, 1}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {1, 64, 0}), Status::kInvalidArgument);
+  EXPECT_EQ(decode(1, {1, 64, kMaxPackageBytes}), Status::kInvalidArgument);
 }
 
 }  // namespace

@@ -5,8 +5,8 @@ namespace {
 
 constexpr std::uint8_t kUncompressedPoint = 0x04;  // SEC 1, section 2.3.3
 
-Status check_version_number(std::uint32_t version) {
-  return version == 1 ? Status::kOk : Status::kUnsupportedVersion;
+Status check_version_number(std::uint32_t version, std::uint32_t latest = 1) {
+  return in_range(version, 1, latest) ? Status::kOk : Status::kUnsupportedVersion;
 }
 
 // Length of a string field, its array's size if the terminator is missing.
@@ -43,6 +43,19 @@ Status check_aggregation_key(std::uint32_t kem, Bytes key) {
   return require(key.size() == kP256PointBytes && key[0] == kUncompressedPoint);
 }
 
+Status check_compression(const RoundPlan& plan) {
+  if (plan.version > 1) {
+    SKEP_TRY(check_enum(number_of(plan.compression),
+                        {skep_Compression_COMPRESSION_TOP_K, skep_Compression_COMPRESSION_TERNARY,
+                         skep_Compression_COMPRESSION_INT8, skep_Compression_COMPRESSION_EDEN,
+                         skep_Compression_COMPRESSION_RANDOM_K}));
+  }
+  const CompressionMode mode = to_compression(plan).mode;
+  SKEP_TRY(require(has_keep_count(mode) ? in_range(plan.keep_permille, 1, 1000)
+                                        : plan.keep_permille == 0));
+  return require(has_value_bits(mode) ? in_range(plan.value_bits, 2, 16) : plan.value_bits == 0);
+}
+
 Status check_training(const RoundPlan& plan) {
   SKEP_TRY(require(in_range(plan.learning_rate_mantissa, 1, 32767)));
   SKEP_TRY(require(plan.learning_rate_shift <= 30));
@@ -50,14 +63,20 @@ Status check_training(const RoundPlan& plan) {
   SKEP_TRY(require(plan.batch_size != 0));
   if (plan.batch_size != 1) return Status::kUnsupported;
   SKEP_TRY(require(plan.clip_norm_q16 >= 1));
-  SKEP_TRY(require(in_range(plan.keep_permille, 1, 1000)));
-  return require(in_range(plan.value_bits, 2, 16));
+  SKEP_TRY(require(plan.momentum_q15 <= 32767 && plan.proximal_mu_q16 <= 1U << 20U));
+  return check_compression(plan);
+}
+
+// What version 2 added.
+bool has_later_fields(const RoundPlan& plan) {
+  return number_of(plan.compression) != 0 || plan.momentum_q15 != 0 || plan.proximal_mu_q16 != 0;
 }
 
 }  // namespace
 
 Status check(const RoundPlan& plan) {
-  SKEP_TRY(check_version_number(plan.version));
+  SKEP_TRY(check_version_number(plan.version, kRoundPlanVersion));
+  SKEP_TRY(require(plan.version > 1 || !has_later_fields(plan)));
   SKEP_TRY(check_enum(number_of(plan.state),
                       {skep_RoundState_ROUND_STATE_OPEN, skep_RoundState_ROUND_STATE_IDLE}));
   SKEP_TRY(require(plan.round >= 1 && plan.base_version >= 1));
@@ -117,6 +136,13 @@ Status check(const ModelPackage& package) {
   return require(!package.weights.empty());
 }
 
+Status check(const ModelPatch& patch) {
+  SKEP_TRY(require(patch.base_version >= 1));
+  SKEP_TRY(require(!patch.manifest.empty() && patch.manifest.size() <= kMaxManifestBytes));
+  SKEP_TRY(require(patch.signature.size() == kSignatureBytes));
+  return require(!patch.difference.empty());
+}
+
 Status check(const Problem& problem) {
   SKEP_TRY(check_version_number(problem.version));
   SKEP_TRY(require(in_range(problem.code, 1, 255)));
@@ -136,6 +162,14 @@ Status check(const DeviceCredentials& credentials) {
   SKEP_TRY(require(credentials.model_signing_key[0] == kUncompressedPoint));
   SKEP_TRY(check_address(credentials.gateway_host));
   return require(in_range(credentials.gateway_port, 1, 65535));
+}
+
+Compression to_compression(const RoundPlan& plan) {
+  const auto mode = plan.version == 1 ? CompressionMode::kTopK
+                                      : static_cast<CompressionMode>(number_of(plan.compression));
+  return {.mode = mode,
+          .keep_permille = static_cast<std::uint16_t>(plan.keep_permille),
+          .value_bits = static_cast<std::uint8_t>(plan.value_bits)};
 }
 
 bool is_valid_name(const char* name, std::size_t length) {

@@ -20,6 +20,7 @@ Status check(const Update& message);
 Status check(const Receipt& message);
 Status check(const ModelManifest& message);
 Status check(const ModelPackage& message);
+Status check(const ModelPatch& message);
 Status check(const Problem& message);
 Status check(const DeviceCredentials& message);
 

@@ -10,26 +10,27 @@ namespace {
 template <typename Message>
 struct Layout;  // the descriptor and the largest encoding of a message
 
-#define SKEP_WIRE_LAYOUT(Message)                                               \
+#define SKEP_WIRE_LAYOUT(Message, latest_version)                               \
   template <>                                                                   \
   struct Layout<Message> {                                                      \
     static const pb_msgdesc_t* descriptor() { return skep_##Message##_fields; } \
     static constexpr std::size_t kMaxBytes = skep_##Message##_size;             \
+    static constexpr std::uint32_t kLatestVersion = latest_version;             \
   }
 
-SKEP_WIRE_LAYOUT(RoundPlan);
-SKEP_WIRE_LAYOUT(UpdateHeader);
-SKEP_WIRE_LAYOUT(Receipt);
-SKEP_WIRE_LAYOUT(ModelManifest);
-SKEP_WIRE_LAYOUT(Problem);
-SKEP_WIRE_LAYOUT(DeviceCredentials);
+SKEP_WIRE_LAYOUT(RoundPlan, kRoundPlanVersion);
+SKEP_WIRE_LAYOUT(UpdateHeader, 1);
+SKEP_WIRE_LAYOUT(Receipt, 1);
+SKEP_WIRE_LAYOUT(ModelManifest, 1);
+SKEP_WIRE_LAYOUT(Problem, 1);
+SKEP_WIRE_LAYOUT(DeviceCredentials, 1);
 #undef SKEP_WIRE_LAYOUT
 
 static_assert(skep_ModelManifest_size <= kMaxManifestBytes);
 
 template <typename Message>
 Status decode_into(Bytes bytes, Message& message) {
-  SKEP_TRY(check_version(bytes));
+  SKEP_TRY(check_version(bytes, Layout<Message>::kLatestVersion));
   if (bytes.size() > Layout<Message>::kMaxBytes) return Status::kTooLarge;
   message = Message{};
   SKEP_TRY(decode_message(bytes, Layout<Message>::descriptor(), &message));

@@ -9,7 +9,6 @@ namespace skep::wire {
 namespace {
 
 constexpr pb_byte_t kVersionTag = 0x08;  // field 1, varint
-constexpr std::uint64_t kVersion = 1;
 
 // An input of our own, rather than nanopb's buffer stream, because its position is needed to make
 // views and nanopb does not promise where it keeps it.
@@ -94,13 +93,13 @@ void bind_for_encoding(pb_callback_t& field, const Bytes& view) {
   field.arg = const_cast<Bytes*>(&view);  // nanopb has one type of argument for both directions
 }
 
-Status check_version(Bytes bytes) {
+Status check_version(Bytes bytes, std::uint32_t latest) {
   if (bytes.empty() || bytes[0] != kVersionTag) return Status::kMalformed;
   Input input{bytes.subspan(1)};
   pb_istream_t stream = open_input(input);
   std::uint64_t version = 0;
   if (!pb_decode_varint(&stream, &version)) return Status::kMalformed;
-  return version == kVersion ? Status::kOk : Status::kUnsupportedVersion;
+  return version >= 1 && version <= latest ? Status::kOk : Status::kUnsupportedVersion;
 }
 
 Status decode_message(Bytes bytes, const pb_msgdesc_t* descriptor, void* message) {

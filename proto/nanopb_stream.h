@@ -22,10 +22,10 @@ void bind_for_decoding(pb_callback_t& field, Bytes& view);
 /// Makes encoding write `view`, nothing if it is empty. `view` outlives the encoding.
 void bind_for_encoding(pb_callback_t& field, const Bytes& view);
 
-/// Whether `bytes` begins with the version field (number 1) and whether that is 1.
+/// Whether `bytes` begins with the version field (number 1) and whether that is 1 … `latest`.
 ///
 /// Errors: kUnsupportedVersion, kMalformed.
-Status check_version(Bytes bytes);
+Status check_version(Bytes bytes, std::uint32_t latest = 1);
 
 /// Errors: kMalformed.
 Status decode_message(Bytes bytes, const pb_msgdesc_t* descriptor, void* message);

@@ -47,7 +47,7 @@ bool equal(Bytes a, Bytes b) { return std::equal(a.begin(), a.end(), b.begin(), 
 
 RoundPlan any_round_plan() {
   RoundPlan plan{};
-  plan.version = 1;
+  plan.version = any(1, kRoundPlanVersion);
   fill(plan.federation);
   plan.state =
       *rc::gen::element(skep_RoundState_ROUND_STATE_OPEN, skep_RoundState_ROUND_STATE_IDLE);
@@ -63,8 +63,14 @@ RoundPlan any_round_plan() {
   plan.batch_size = 1;
   plan.clip_norm_q16 = any(1, UINT32_MAX);
   plan.noise_multiplier_q16 = any(0, UINT32_MAX);
-  plan.keep_permille = any(1, 1000);
-  plan.value_bits = any(2, 16);
+  if (plan.version > 1) {
+    plan.compression = static_cast<skep_Compression>(any(1, 5));
+    plan.momentum_q15 = any(0, 32767);
+    plan.proximal_mu_q16 = any(0, 1U << 20U);
+  }
+  const CompressionMode mode = to_compression(plan).mode;
+  plan.keep_permille = has_keep_count(mode) ? any(1, 1000) : 0;
+  plan.value_bits = has_value_bits(mode) ? any(2, 16) : 0;
   plan.deadline_ms = any(0, UINT32_MAX);
   plan.key_id = any(0, UINT32_MAX);
   const bool p256 = *rc::gen::arbitrary<bool>();
@@ -94,6 +100,10 @@ RC_GTEST_PROP(Property, RoundPlanIsReadBack, ()) {
   RC_ASSERT(read->keep_permille == plan.keep_permille);
   RC_ASSERT(read->value_bits == plan.value_bits);
   RC_ASSERT(read->deadline_ms == plan.deadline_ms);
+  RC_ASSERT(read->compression == plan.compression);
+  RC_ASSERT(read->momentum_q15 == plan.momentum_q15);
+  RC_ASSERT(read->proximal_mu_q16 == plan.proximal_mu_q16);
+  RC_ASSERT(to_compression(*read).mode == to_compression(plan).mode);
   RC_ASSERT(read->key_id == plan.key_id);
   RC_ASSERT(read->kem == plan.kem);
   RC_ASSERT(equal(bytes_of(read->aggregation_key), bytes_of(plan.aggregation_key)));
@@ -194,6 +204,20 @@ LayerSpec any_layer(const Shape& input) {
     layer.negative_slope_q15 = static_cast<std::uint16_t>(any(1, 32767));
   }
   return layer;
+}
+
+RC_GTEST_PROP(Property, ModelPatchIsReadBack, ()) {
+  const Buffer manifest = any_bytes(any(1, kMaxManifestBytes));
+  const Buffer signature = any_bytes(kSignatureBytes);
+  const Buffer difference = any_bytes(any(1, 2000));
+  const std::uint32_t base_version = any(1, UINT32_MAX);
+  const Buffer bytes = encoded(ModelPatch{base_version, manifest, signature, difference});
+  const Result<ModelPatch> read = decode_model_patch(bytes);
+  RC_ASSERT(read.ok());
+  RC_ASSERT(read->base_version == base_version);
+  RC_ASSERT(equal(read->manifest, manifest));
+  RC_ASSERT(equal(read->signature, signature));
+  RC_ASSERT(equal(read->difference, difference));
 }
 
 RC_GTEST_PROP(Property, ModelSpecIsReadBack, ()) {

@@ -64,7 +64,7 @@ Result<DeviceCredentials> decode_credentials(Bytes bytes) {
 
 RoundPlan round_plan() {
   RoundPlan plan{};
-  plan.version = 1;
+  plan.version = kRoundPlanVersion;
   fill(plan.federation, 1);
   plan.state = skep_RoundState_ROUND_STATE_OPEN;
   plan.round = 20;
@@ -85,6 +85,9 @@ RoundPlan round_plan() {
   plan.kem = skep_Kem_KEM_DHKEM_P256_HKDF_SHA256;
   plan.aggregation_key.size = kP256PointBytes;
   fill(plan.aggregation_key.bytes, 0x04);
+  plan.compression = skep_Compression_COMPRESSION_TOP_K;
+  plan.momentum_q15 = 29491;
+  plan.proximal_mu_q16 = 655;
   return plan;
 }
 
@@ -167,6 +170,14 @@ ModelPackage model_package() {
   return {.manifest = kManifest, .signature = pattern(kSignatureBytes), .weights = pattern(150)};
 }
 
+ModelPatch model_patch() {
+  static const Buffer kManifest = encoded(model_manifest());
+  return {.base_version = 19,
+          .manifest = kManifest,
+          .signature = pattern(kSignatureBytes),
+          .difference = pattern(90)};
+}
+
 Problem problem() {
   Problem problem{};
   problem.version = 1;
@@ -207,6 +218,7 @@ template Buffer encoded(const Update&);
 template Buffer encoded(const Receipt&);
 template Buffer encoded(const ModelManifest&);
 template Buffer encoded(const ModelPackage&);
+template Buffer encoded(const ModelPatch&);
 template Buffer encoded(const Problem&);
 template Buffer encoded(const DeviceCredentials&);
 
@@ -226,6 +238,8 @@ std::vector<Decoder> decoders() {
                                   {decode_model_manifest, skep_ModelManifest_size, true}),
       make_decoder<ModelPackage>("ModelPackage", model_package(),
                                  {decode_package, kMaxPackageBytes, false}),
+      make_decoder<ModelPatch>("ModelPatch", model_patch(),
+                               {decode_model_patch, kMaxPackageBytes, true}),
       make_decoder<Problem>("Problem", problem(), {decode_problem, kMaxProblemBytes, true}),
       make_decoder<DeviceCredentials>("DeviceCredentials", device_credentials(),
                                       {decode_credentials, kMaxDeviceCredentialsBytes, true}),

@@ -21,6 +21,7 @@ Update update();
 Receipt receipt();
 ModelManifest model_manifest();
 ModelPackage model_package();
+ModelPatch model_patch();
 Problem problem();
 DeviceCredentials device_credentials();
 

@@ -25,51 +25,78 @@ Noised make_update(std::vector<std::int16_t>& values) {
   return privacy::without_noise(privacy::clip({values, -14, 1}, Norm{UINT32_MAX}).value());
 }
 
-Options options_for(std::uint32_t dimension) { return {keep_count_for(dimension, 100), 10}; }
+Options options_of(std::uint32_t dimension, CompressionMode mode = CompressionMode::kTopK) {
+  return options_for({mode, static_cast<std::uint16_t>(has_keep_count(mode) ? 100 : 0),
+                      static_cast<std::uint8_t>(has_value_bits(mode) ? 10 : 0)},
+                     dimension, 1, Norm{UINT32_MAX});
+}
 
 void bench_select_top_k(benchmark::State& state) {
   const auto dimension = static_cast<std::uint32_t>(state.range(0));
   const auto values = make_values(dimension);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(select_top_k(values, options_for(dimension).keep_count));
+    benchmark::DoNotOptimize(select_top_k(values, options_of(dimension).keep_count));
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(bench_select_top_k)->Arg(2410)->Arg(50890);
 
+/// Arguments: dimension, number of the mode.
+void for_each_mode(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"d", "mode"})->ArgsProduct({{2410, 50890}, {1, 2, 3, 4, 5}});
+}
+
+/// A delta and the memory for its way through one mode.
+struct Bench {
+  explicit Bench(const benchmark::State& state)
+      : dimension(static_cast<std::uint32_t>(state.range(0))),
+        options(options_of(dimension, static_cast<CompressionMode>(state.range(1)))),
+        values(make_values(dimension)),
+        update(make_update(values)),
+        out(max_compressed_bytes(dimension, options)),
+        scratch(scratch_elements(dimension, options.mode)) {}
+
+  Result<Compressed> encode() { return compress(update, options, out, scratch); }
+
+  std::uint32_t dimension;
+  Options options;
+  std::vector<std::int16_t> values;
+  Noised update;
+  std::vector<std::uint8_t> out;
+  std::vector<std::int16_t> scratch;
+};
+
 void bench_compress(benchmark::State& state) {
-  const auto dimension = static_cast<std::uint32_t>(state.range(0));
-  auto values = make_values(dimension);
-  const Noised update = make_update(values);
-  std::vector<std::uint8_t> out(max_compressed_bytes(dimension, options_for(dimension)));
+  Bench bench(state);
+  for (auto _ : state) benchmark::DoNotOptimize(bench.encode());
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.SetLabel(name_of(bench.options.mode));
+}
+BENCHMARK(bench_compress)->Apply(for_each_mode);
+
+void bench_decode(benchmark::State& state) {
+  Bench bench(state);
+  const Compressed sent = bench.encode().value();
+  std::vector<std::int32_t> decoded(decoded_elements(bench.dimension, bench.options.mode));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(compress(update, options_for(dimension), out));
+    benchmark::DoNotOptimize(decode(sent.bytes(), bench.dimension, bench.options, decoded));
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.SetLabel(name_of(bench.options.mode));
 }
-BENCHMARK(bench_compress)->Arg(2410)->Arg(50890);
-
-void bench_inspect(benchmark::State& state) {
-  const auto dimension = static_cast<std::uint32_t>(state.range(0));
-  auto values = make_values(dimension);
-  std::vector<std::uint8_t> out(max_compressed_bytes(dimension, options_for(dimension)));
-  const Compressed sent = compress(make_update(values), options_for(dimension), out).value();
-  for (auto _ : state) benchmark::DoNotOptimize(inspect(sent.bytes(), dimension));
-  state.SetItemsProcessed(state.iterations() * state.range(0));
-}
-BENCHMARK(bench_inspect)->Arg(2410)->Arg(50890);
+BENCHMARK(bench_decode)->Apply(for_each_mode);
 
 void bench_error_feedback(benchmark::State& state) {
   const auto dimension = static_cast<std::uint32_t>(state.range(0));
   auto values = make_values(dimension);
   const Noised update = make_update(values);
-  std::vector<std::uint8_t> out(max_compressed_bytes(dimension, options_for(dimension)));
-  const Compressed sent = compress(update, options_for(dimension), out).value();
+  std::vector<std::uint8_t> out(max_compressed_bytes(dimension, options_of(dimension)));
+  const Compressed sent = compress(update, options_of(dimension), out).value();
   std::vector<std::int16_t> memory(dimension);
   ErrorFeedback feedback(memory);
   auto sums = values;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(feedback.retain(update, sent));
+    benchmark::DoNotOptimize(feedback.retain(update, sent, options_of(dimension)));
     Delta delta{sums, -14, 1};
     benchmark::DoNotOptimize(feedback.add_to(delta));
   }

@@ -7,9 +7,10 @@
 #include <cstdlib>
 #include <vector>
 
+#include "reference_sparse_testing.h"
+#include "skep/compress/decoder.h"
 #include "skep/core/norm.h"
 #include "testing/deltas.h"
-#include "testing/reference_codec.h"
 
 namespace skep::compress {
 namespace {
@@ -30,7 +31,7 @@ std::vector<std::uint8_t> compress_all(const Noised& update, const Options& opti
 RC_GTEST_PROP(Compress, WritesTheBytesOfTheReference, ()) {
   auto values = *testing::any_values();
   const Noised update = testing::noised(values, *testing::any_exponent());
-  const Options options = *testing::any_options(values.size());
+  const Options options = *testing::any_sparse_options(values.size());
   const Content expected = testing::select(update.delta(), options);
   RC_ASSERT(compress_all(update, options) == testing::encode(expected));
 }
@@ -38,9 +39,9 @@ RC_GTEST_PROP(Compress, WritesTheBytesOfTheReference, ()) {
 RC_GTEST_PROP(Compress, IsReadBackByTheDecoder, ()) {
   auto values = *testing::any_values();
   const Noised update = testing::noised(values, *testing::any_exponent());
-  const Options options = *testing::any_options(values.size());
-  const auto decoded =
-      testing::decode(compress_all(update, options), static_cast<std::uint32_t>(values.size()));
+  const Options options = *testing::any_sparse_options(values.size());
+  const auto decoded = testing::decode(compress_all(update, options),
+                                       static_cast<std::uint32_t>(values.size()), options);
   RC_ASSERT(decoded.status == Status::kOk);
   RC_ASSERT(decoded.content == testing::select(update.delta(), options));
 }
@@ -83,14 +84,16 @@ RC_GTEST_PROP(Compress, NeverRaisesAValueNorTheNorm, ()) {
     RC_ASSERT(entry.value == 0 || (entry.value < 0) == (original < 0));
     sum += static_cast<std::uint64_t>(entry.value * std::int64_t{entry.value});
   }
-  RC_ASSERT(inspect(bytes, static_cast<std::uint32_t>(values.size()))->sum_of_squares == sum);
+  std::vector<std::int32_t> dense(values.size());
+  const auto read = decode(bytes, static_cast<std::uint32_t>(values.size()), options, dense);
+  RC_ASSERT(read->sum_of_squares == sum);
   RC_ASSERT(sum * std::uint64_t(unit) * std::uint64_t(unit) <= sum_of_squares(values));
 }
 
 RC_GTEST_PROP(Compress, StaysWithinItsBoundAndUsesNoMore, ()) {
   auto values = *testing::any_values();
   const Noised update = testing::noised(values, *testing::any_exponent());
-  const Options options = *testing::any_options(values.size());
+  const Options options = *testing::any_sparse_options(values.size());
   const std::vector<std::uint8_t> bytes = compress_all(update, options);
   RC_ASSERT(bytes.size() <=
             max_compressed_bytes(static_cast<std::uint32_t>(values.size()), options));
@@ -150,6 +153,49 @@ TEST(Compress, IsFixedForEver) {
             (std::vector<std::uint8_t>{0x17, 0x09, 0x00, 0x03, 0xB3, 0x84, 0xBC, 0xE0}));
 }
 
+TEST(Compress, TernaryIsFixedForEver) {
+  // The same three of the same delta: their mean magnitude is 1600 / 3 = 533, 133 after two
+  // halvings. Signs −, +, +; gaps 1, 0, 3 with parameter 0:
+  //   10|1 0|0 1110|0 → 10100111 00000000
+  std::vector<std::int16_t> values{5, -400, 300, 0, 20, -30, 900, 1};
+  const Noised update = testing::noised(values, -12);
+  EXPECT_EQ(compress_all(update, {3, 0, CompressionMode::kTernary}),
+            (std::vector<std::uint8_t>{0x20, 0x0A, 133, 0xA7, 0x00}));
+}
+
+TEST(Compress, TernaryOfAMeanBelowOneUnitHasNoSigns) {
+  std::vector<std::int16_t> values{-1, 0, 0};
+  const Noised update = testing::noised(values, -12);
+  EXPECT_EQ(compress_all(update, {2, 0, CompressionMode::kTernary}),
+            (std::vector<std::uint8_t>{0x20, 12, 0, 0x00}));
+}
+
+RC_GTEST_PROP(Compress, TernaryNeverRaisesTheNorm, ()) {
+  auto values = *testing::any_values();
+  const Noised update = testing::noised(values, *testing::any_exponent());
+  Options options = *testing::any_options(values.size());
+  options.mode = CompressionMode::kTernary;
+  options.value_bits = 0;
+  const Content content = testing::decode(compress_all(update, options),
+                                          static_cast<std::uint32_t>(values.size()), options)
+                              .content;
+  const auto magnitude = std::uint64_t{content.scale}
+                         << (content.exponent - update.delta().exponent);
+  RC_ASSERT(magnitude * magnitude * options.keep_count <= sum_of_squares(values));
+}
+
+// Twenty times fewer than float32's 9,640; the accuracy is in docs/benchmarks.md.
+TEST(Compress, TernaryMeetsTheSizeBarOfDigits) {
+  const Options options{keep_count_for(2410, 50), 0, CompressionMode::kTernary};
+  ASSERT_EQ(options.keep_count, 121U);
+  for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+    auto normal = testing::gaussian(2410, seed);
+    EXPECT_LE(compress_all(testing::noised(normal, -15), options).size(), 110U);
+    auto heavy = testing::laplace(2410, seed);
+    EXPECT_LE(compress_all(testing::noised(heavy, -15), options).size(), 110U);
+  }
+}
+
 TEST(Compress, MeetsTheSizeBarOfDigits) {
   const Options options{keep_count_for(2410, 100), 16};
   ASSERT_EQ(options.keep_count, 241U);
@@ -165,10 +211,11 @@ TEST(Compress, TakesTheLargestModel) {
   auto values = testing::laplace(kMaxParameters, 1);
   const Noised update = testing::noised(values, -20);
   for (const Options options :
-       {Options{1, 2}, Options{kMaxParameters / 10, 12}, Options{kMaxParameters, 16}}) {
+       {Options{1, 2}, Options{kMaxParameters / 10, 12}, Options{kMaxParameters, 16},
+        Options{kMaxParameters / 20, 0, CompressionMode::kTernary}}) {
     const std::vector<std::uint8_t> bytes = compress_all(update, options);
     EXPECT_LE(bytes.size(), max_compressed_bytes(kMaxParameters, options));
-    const auto decoded = testing::decode(bytes, kMaxParameters);
+    const auto decoded = testing::decode(bytes, kMaxParameters, options);
     EXPECT_EQ(decoded.status, Status::kOk);
     EXPECT_EQ(decoded.content, testing::select(update.delta(), options));
   }
@@ -178,8 +225,15 @@ TEST(Compress, RefusesBadOptionsAndChangesNothing) {
   std::vector<std::int16_t> values{1, 2, 3};
   const Noised update = testing::noised(values, -10);
   std::vector<std::uint8_t> out(64, 0xA5);
-  for (const Options options : {Options{0, 8}, Options{4, 8}, Options{UINT32_MAX, 8}, Options{1, 0},
-                                Options{1, 1}, Options{1, 17}, Options{1, 255}}) {
+  for (const Options options :
+       {Options{0, 8}, Options{4, 8}, Options{UINT32_MAX, 8}, Options{1, 0}, Options{1, 1},
+        Options{1, 17}, Options{1, 255}, Options{0, 0, CompressionMode::kTernary},
+        Options{1, 2, CompressionMode::kTernary}, Options{0, 0, CompressionMode::kInt8},
+        Options{1, 0, CompressionMode::kInt8, 0, Norm{1}},
+        Options{0, 8, CompressionMode::kEden, 0, Norm{1}},
+        Options{0, 8, CompressionMode::kRandomK, 0, Norm{1}},
+        Options{1, 17, CompressionMode::kRandomK, 0, Norm{1}},
+        Options{1, 8, CompressionMode::kRandomK}}) {
     EXPECT_EQ(compress(update, options, out).status(), Status::kInvalidArgument);
     EXPECT_EQ(max_compressed_bytes(3, options), 0U);
   }
@@ -199,6 +253,7 @@ TEST(KeepCountFor, RoundsUpAndStaysInRange) {
 
 static_assert(max_compressed_bytes(2410, {241, 16}) == 5 + 482 + 155);
 static_assert(max_compressed_bytes(0, {0, 16}) == 0);
+static_assert(max_compressed_bytes(2410, {121, 0, CompressionMode::kTernary}) == 3 + 109);
 
 }  // namespace
 }  // namespace skep::compress

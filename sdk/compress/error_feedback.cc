@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "skep/compress/decoder.h"
 #include "skep/config.h"
 #include "skep/core/integer_math.h"
+#include "sparse_decoder.h"
 
 namespace skep::compress {
 namespace {
@@ -53,20 +53,25 @@ class ExactSums {
   std::int64_t b_unit_;
 };
 
-/// Whether `sent` value * 2^shift is a part of `value`: of its sign and no larger.
-bool is_part_of(std::int64_t sent, std::int64_t value) {
-  return value < 0 ? sent <= 0 && sent >= value : sent >= 0 && sent <= value;
+/// Whether `sent` can be what was sent of `value`: top-K sends a part of it, ternary may send more.
+bool is_sent_from(std::int64_t sent, std::int64_t value, CompressionMode mode) {
+  const bool is_part = value < 0 ? sent >= value : sent <= value;
+  return sent * value >= 0 && (is_part || mode == CompressionMode::kTernary) &&
+         value - sent >= INT16_MIN && value - sent <= INT16_MAX;
 }
 
-/// What `value` * 2^shift leaves of each element that was sent; calls visit(index, rest).
+/// Walks over what was sent. What is left of each element goes to its place in `rests`, if there
+/// is one: without, the walk only checks.
 ///
 /// Errors: kInvalidArgument if it is not made from `from`.
-template <typename Visitor>
-Status for_each_rest(const Delta& from, Bytes sent, Visitor&& visit) {
-  const auto opened = Decoder::open(sent, static_cast<std::uint32_t>(from.values.size()));
+Status visit_rests(const Delta& from, Bytes sent, const Options& options,
+                   std::span<std::int16_t> rests) {
+  const auto opened =
+      SparseDecoder::open(sent, static_cast<std::uint32_t>(from.values.size()), options);
   if (!opened.ok() || opened->header().exponent < from.exponent) return Status::kInvalidArgument;
-  Decoder decoder = *opened;
-  const std::int64_t unit = std::int64_t{1} << (decoder.header().exponent - from.exponent);
+  SparseDecoder decoder = *opened;
+  const std::int64_t unit = std::int64_t{decoder.header().scale}
+                            << (decoder.header().exponent - from.exponent);
   std::uint32_t index = 0;
   std::int32_t value = 0;
   for (;;) {
@@ -74,8 +79,8 @@ Status for_each_rest(const Delta& from, Bytes sent, Visitor&& visit) {
     if (!more.ok()) return Status::kInvalidArgument;
     if (!*more) return Status::kOk;
     const std::int64_t part = value * unit;
-    if (!is_part_of(part, from.values[index])) return Status::kInvalidArgument;
-    visit(index, static_cast<std::int16_t>(from.values[index] - part));
+    if (!is_sent_from(part, from.values[index], options.mode)) return Status::kInvalidArgument;
+    if (!rests.empty()) rests[index] = static_cast<std::int16_t>(from.values[index] - part);
   }
 }
 
@@ -104,14 +109,16 @@ Status ErrorFeedback::add_to(Delta& delta) const {
   return Status::kOk;
 }
 
-Status ErrorFeedback::retain(const Noised& sent_from, const Compressed& sent) {
+Status ErrorFeedback::retain(const Noised& sent_from, const Compressed& sent,
+                             const Options& options) {
   const Delta& from = sent_from.delta();
-  if (from.values.size() != memory_.size()) return Status::kInvalidArgument;
-  SKEP_TRY(for_each_rest(from, sent.bytes(), [](std::uint32_t, std::int16_t) {}));
+  if (from.values.size() != memory_.size() || !has_error_feedback(options.mode)) {
+    return Status::kInvalidArgument;
+  }
+  SKEP_TRY(visit_rests(from, sent.bytes(), options, {}));
   std::copy(from.values.begin(), from.values.end(), memory_.begin());
   exponent_ = from.exponent;
-  return for_each_rest(from, sent.bytes(),
-                       [this](std::uint32_t index, std::int16_t rest) { memory_[index] = rest; });
+  return visit_rests(from, sent.bytes(), options, memory_);
 }
 
 }  // namespace skep::compress

@@ -8,19 +8,22 @@
 #include <cstdlib>
 #include <vector>
 
+#include "reference_sparse_testing.h"
 #include "skep/compress/compressor.h"
 #include "testing/deltas.h"
-#include "testing/reference_codec.h"
 
 namespace skep::compress {
 namespace {
 
 /// Dense values of what was sent, in units of 2^exponent.
-std::vector<std::int64_t> dense(const Compressed& sent, std::size_t dimension, int exponent) {
+std::vector<std::int64_t> dense(const Compressed& sent, std::size_t dimension, int exponent,
+                                const Options& options) {
   std::vector<std::int64_t> values(dimension, 0);
-  const auto decoded = testing::decode(sent.bytes(), static_cast<std::uint32_t>(dimension));
+  const auto decoded =
+      testing::decode(sent.bytes(), static_cast<std::uint32_t>(dimension), options);
   for (const testing::Entry& entry : decoded.content.entries) {
-    values[entry.index] = entry.value * (std::int64_t{1} << (decoded.content.exponent - exponent));
+    values[entry.index] = entry.value * (std::int64_t{decoded.content.scale}
+                                         << (decoded.content.exponent - exponent));
   }
   return values;
 }
@@ -41,22 +44,22 @@ void give_residual(ErrorFeedback& feedback, std::vector<std::int16_t>& values, i
   std::vector<std::uint8_t> out(64);
   const Result<Compressed> sent = compress(update, {1, 4}, out);
   RC_ASSERT(sent.ok());
-  RC_ASSERT(feedback.retain(update, *sent) == Status::kOk);
+  RC_ASSERT(feedback.retain(update, *sent, {1, 4}) == Status::kOk);
 }
 
 RC_GTEST_PROP(ErrorFeedback, SentAndResidualAreTheUpdateExactly, ()) {
   auto values = *testing::any_values();
   const Noised update = testing::noised(values, *testing::any_exponent());
-  const Options options = *testing::any_options(values.size());
+  const Options options = *testing::any_sparse_options(values.size());
   std::vector<std::uint8_t> out(4096);
   const Result<Compressed> sent = compress(update, options, out);
   RC_ASSERT(sent.ok());
 
   std::vector<std::int16_t> memory(values.size(), 99);
   ErrorFeedback feedback(memory);
-  RC_ASSERT(feedback.retain(update, *sent) == Status::kOk);
+  RC_ASSERT(feedback.retain(update, *sent, options) == Status::kOk);
   RC_ASSERT(feedback.exponent() == update.delta().exponent);
-  const auto sent_values = dense(*sent, values.size(), feedback.exponent());
+  const auto sent_values = dense(*sent, values.size(), feedback.exponent(), options);
   for (std::size_t i = 0; i < values.size(); ++i) {
     RC_ASSERT(sent_values[i] + feedback.residual()[i] == values[i]);
   }
@@ -93,7 +96,7 @@ RC_GTEST_PROP(ErrorFeedback, AddsToTheNearestValueInTheFinestExponent, ()) {
   if (delta.exponent == unit) RC_ASSERT(in_unit(values, unit, unit) == exact);
 }
 
-TEST(ErrorFeedback, ConservesEverythingOverManyRounds) {
+void expect_conservation(const Options& options) {
   constexpr std::size_t kSize = 200;
   constexpr int kExponent = -14;
   std::vector<std::int16_t> memory(kSize);
@@ -109,15 +112,20 @@ TEST(ErrorFeedback, ConservesEverythingOverManyRounds) {
     ASSERT_EQ(feedback.add_to(delta), Status::kOk);
     ASSERT_EQ(delta.exponent, kExponent) << "small enough that nothing is rounded";
     const Noised update = testing::noised(delta.values, delta.exponent);
-    const Result<Compressed> sent = compress(update, {20, 8}, out);
+    const Result<Compressed> sent = compress(update, options, out);
     ASSERT_TRUE(sent.ok());
-    ASSERT_EQ(feedback.retain(update, *sent), Status::kOk);
-    const auto sent_values = dense(*sent, kSize, kExponent);
+    ASSERT_EQ(feedback.retain(update, *sent, options), Status::kOk);
+    const auto sent_values = dense(*sent, kSize, kExponent, options);
     for (std::size_t i = 0; i < kSize; ++i) sent_in_total[i] += sent_values[i];
   }
   for (std::size_t i = 0; i < kSize; ++i) {
     EXPECT_EQ(sent_in_total[i] + feedback.residual()[i], trained[i]) << i;
   }
+}
+
+TEST(ErrorFeedback, ConservesEverythingOverManyRounds) {
+  expect_conservation({20, 8});
+  expect_conservation({20, 0, CompressionMode::kTernary});
 }
 
 TEST(ErrorFeedback, WithoutAResidualChangesNothing) {
@@ -191,7 +199,7 @@ TEST(ErrorFeedback, RefusesBadInputAndChangesNothing) {
   const Noised other = testing::noised(two, -10);
   const Result<Compressed> sent = compress(other, {2, 16}, out);
   ASSERT_TRUE(sent.ok());
-  EXPECT_EQ(feedback.retain(other, *sent), Status::kInvalidArgument) << "another length";
+  EXPECT_EQ(feedback.retain(other, *sent, {2, 16}), Status::kInvalidArgument) << "another length";
   const Noised update = testing::noised(three, -10);
   std::vector<std::int16_t> negated{-1, -2, -3};
   const Noised opposite = testing::noised(negated, -10);
@@ -199,11 +207,18 @@ TEST(ErrorFeedback, RefusesBadInputAndChangesNothing) {
   std::vector<std::uint8_t> second(64);
   const Result<Compressed> of_update = compress(update, {3, 16}, second);
   ASSERT_TRUE(of_update.ok());
-  EXPECT_EQ(feedback.retain(opposite, *of_update), Status::kInvalidArgument) << "other signs";
-  EXPECT_EQ(feedback.retain(finer, *of_update), Status::kInvalidArgument) << "a finer exponent";
+  EXPECT_EQ(feedback.retain(opposite, *of_update, {3, 16}), Status::kInvalidArgument)
+      << "other signs";
+  EXPECT_EQ(feedback.retain(finer, *of_update, {3, 16}), Status::kInvalidArgument)
+      << "a finer exponent";
+  EXPECT_EQ(feedback.retain(update, *of_update, {3, 15}), Status::kInvalidArgument)
+      << "other options";
+  EXPECT_EQ(feedback.retain(update, *of_update, {0, 0, CompressionMode::kInt8, 0, Norm{1}}),
+            Status::kInvalidArgument)
+      << "a mode without error feedback";
   EXPECT_EQ(memory, residual);
   EXPECT_EQ(feedback.exponent(), -10);
-  EXPECT_EQ(feedback.retain(update, *of_update), Status::kOk);
+  EXPECT_EQ(feedback.retain(update, *of_update, {3, 16}), Status::kOk);
 }
 
 }  // namespace

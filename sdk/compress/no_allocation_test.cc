@@ -8,24 +8,29 @@
 #include "skep/compress/compressor.h"
 #include "skep/compress/decoder.h"
 #include "skep/compress/error_feedback.h"
-#include "skep/core/norm.h"
 #include "skep/flow.h"
 
 namespace skep::compress {
 namespace {
 
 constexpr std::size_t kDimension = 2410;
-constexpr Options kOptions{241, 10};
+constexpr Norm kBound{65536};
+
+constexpr Options options_of(CompressionMode mode) {
+  return options_for({mode, static_cast<std::uint16_t>(has_keep_count(mode) ? 100 : 0),
+                      static_cast<std::uint8_t>(has_value_bits(mode) ? 10 : 0)},
+                     kDimension, 1, kBound);
+}
 
 std::array<std::int16_t, kDimension> values;
 std::array<std::int16_t, kDimension> memory;
-std::array<std::uint8_t, max_compressed_bytes(kDimension, kOptions)> out;
+std::array<std::int16_t, padded_dimension(kDimension)> scratch;
+std::array<std::uint8_t, kScaledHeaderBytes + kDimension> out;
+std::array<std::int32_t, padded_dimension(kDimension)> decoded_values;
 
-/// Two rounds of a device and what the gateway does with them; the number of entries read.
-Result<std::uint32_t> run_rounds() {
-  constexpr Norm kBound{65536};
+/// Two rounds of a device and what the gateway does with them.
+Status run_rounds(const Options& options) {
   ErrorFeedback feedback(memory);
-  std::uint32_t read = 0;
   for (std::uint32_t round = 1; round <= 2; ++round) {
     std::uint32_t state = round;
     for (auto& value : values) {
@@ -33,28 +38,32 @@ Result<std::uint32_t> run_rounds() {
       value = static_cast<std::int16_t>(state >> 16);
     }
     Delta delta{values, -14, 1};
-    SKEP_TRY(feedback.add_to(delta));
+    if (has_error_feedback(options.mode)) SKEP_TRY(feedback.add_to(delta));
     SKEP_ASSIGN_OR_RETURN(const Clipped clipped, privacy::clip(delta, kBound));
     const Noised update = privacy::without_noise(clipped);
-    SKEP_ASSIGN_OR_RETURN(const Compressed sent, compress(update, kOptions, out));
-    SKEP_TRY(feedback.retain(update, sent));
-    SKEP_ASSIGN_OR_RETURN(const Summary summary, inspect(sent.bytes(), kDimension));
-    if (!norm_at_most(summary.sum_of_squares, summary.header.exponent, kBound)) {
-      return Status::kNormExceeded;
-    }
-    read += summary.header.count;
+    SKEP_ASSIGN_OR_RETURN(const Compressed sent, compress(update, options, out, scratch));
+    if (has_error_feedback(options.mode)) SKEP_TRY(feedback.retain(update, sent, options));
+    SKEP_ASSIGN_OR_RETURN(const Decoded decoded,
+                          decode(sent.bytes(), kDimension, options, decoded_values));
+    if (!norm_at_most(decoded, kBound)) return Status::kNormExceeded;
   }
-  return read;
+  return Status::kOk;
 }
 
-TEST(NoAllocation, OnTheWayFromADeltaToBytesAndBack) {
-  const Result<std::uint32_t> read = [] {
+class NoAllocation : public ::testing::TestWithParam<CompressionMode> {};
+
+TEST_P(NoAllocation, OnTheWayFromADeltaToBytesAndBack) {
+  const Status status = [] {
     const allocation_trap::Trap trap(true);
-    return run_rounds();
+    return run_rounds(options_of(GetParam()));
   }();
-  ASSERT_TRUE(read.ok());
-  EXPECT_EQ(*read, 2 * kOptions.keep_count);
+  EXPECT_EQ(status, Status::kOk);
 }
+
+INSTANTIATE_TEST_SUITE_P(Modes, NoAllocation,
+                         ::testing::Values(CompressionMode::kTopK, CompressionMode::kTernary,
+                                           CompressionMode::kInt8, CompressionMode::kEden,
+                                           CompressionMode::kRandomK));
 
 }  // namespace
 }  // namespace skep::compress

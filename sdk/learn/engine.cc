@@ -19,15 +19,10 @@ using internal::Vector;
 namespace {
 
 int run_layer(const BoundLayer& layer, const Vector& input) {
-  switch (layer.plan.kind) {
-    case LayerKind::kDense:
-      return run_dense(layer, input);
-    case LayerKind::kConv:
-    case LayerKind::kDepthwiseConv:
-      return run_convolution(layer, input);
-    default:  // FusedLayers has only pools besides
-      return run_pool(layer, input);
-  }
+  // Without convolutions nothing refers to the others, and the linker leaves them out.
+  if (!kHasConvolutions || layer.plan.kind == LayerKind::kDense) return run_dense(layer, input);
+  return internal::is_convolution(layer.plan.kind) ? run_convolution(layer, input)
+                                                   : run_pool(layer, input);
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ bool is_valid(LearningRate rate) {
 // Trains a layer; nobody wants the gradient by its inputs.
 void train_first(const BoundLayer& layer, const Vector& input, const Deltas& deltas,
                  const Descent& descent) {
-  if (layer.plan.kind == LayerKind::kDense) {
+  if (!kHasConvolutions || layer.plan.kind == LayerKind::kDense) {
     train_dense(layer, input, deltas, descent, nullptr);
   } else {
     train_convolution(layer, input, deltas, descent, false);
@@ -63,7 +63,7 @@ int train_and_propagate(const BoundLayer& layer, int delta_exponent, const Bound
                         const Descent& descent, std::int16_t* deltas) {
   const Vector input{previous.output, *layer.input_exponent};
   const Deltas own{deltas, delta_exponent};
-  if (layer.plan.kind == LayerKind::kDense) {
+  if (!kHasConvolutions || layer.plan.kind == LayerKind::kDense) {
     auto* const gradient = layer.scratch_at<std::int64_t>(0);
     const int exponent = *layer.weight_exponent + delta_exponent;
     train_dense(layer, input, own, descent, gradient);

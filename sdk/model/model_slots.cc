@@ -69,9 +69,9 @@ Result<Installed> ModelSlots::verify(std::uint8_t slot, std::uint32_t package_by
                                      std::uint32_t version_min, std::uint32_t version_max) const {
   if (package_bytes > region(slot).size_bytes) return Status::kMalformed;
   const FlashSource package(storage_, region(slot).offset, package_bytes);
-  const auto head = wire::read_model_package(package);
-  if (!head.ok()) return head.status();
-  const auto manifest = checks_.verifier.verify_manifest(head->manifest_view(), head->signature);
+  wire::PackageHead head;
+  SKEP_TRY(wire::read_model_package(package, head));
+  const auto manifest = checks_.verifier.verify_manifest(head.manifest_view(), head.signature);
   if (!manifest.ok()) return manifest.status();
   const wire::ModelManifest& said = **manifest;
 
@@ -82,9 +82,9 @@ Result<Installed> ModelSlots::verify(std::uint8_t slot, std::uint32_t package_by
   if (said.minimum_sdk_version > checks_.sdk_version) return Status::kUnsupportedVersion;
   SKEP_ASSIGN_OR_RETURN(const ModelSpec spec, wire::to_model_spec(said.spec));
   SKEP_TRY(checks_.policy.accept(spec, said.weights_bytes));
-  if (said.weights_bytes != head->weights_bytes) return Status::kBadDigest;
-  const FlashSource weights(storage_, region(slot).offset + head->weights_offset,
-                            head->weights_bytes);
+  if (said.weights_bytes != head.weights_bytes) return Status::kBadDigest;
+  const FlashSource weights(storage_, region(slot).offset + head.weights_offset,
+                            head.weights_bytes);
   SKEP_TRY(checks_.verifier.verify_digest(weights, Bytes(said.weights_digest)));
   return Installed{said.model_version, said, weights};
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "skep/model/package_checks.h"
+#include "skep/wire/weights_difference.h"
 
 namespace skep::model::test {
 
@@ -81,6 +82,9 @@ struct TestPackage {
     for (std::size_t i = 0; i < weights.size(); ++i) {
       weights[i] = static_cast<std::uint8_t>(version * 37 + i * 11 + i / 256);
     }
+    // Of a layer's exponent, −13, so that packages can be patched.
+    weights[0] = 0xF3;
+    weights[1] = 0xFF;
     ModelSpec spec;
     spec.inputs = 8;
     spec.layer_count = 1;
@@ -99,11 +103,16 @@ struct TestPackage {
     std::copy(digest.begin(), digest.end(), manifest.weights_digest);
   }
 
-  [[nodiscard]] Buffer encoded() const {
+  [[nodiscard]] Buffer signed_manifest() const {
     Buffer signed_bytes(wire::kMaxManifestBytes);
     const auto length = wire::encode(manifest, signed_bytes);
     if (!length.ok()) std::abort();
     signed_bytes.resize(*length);
+    return signed_bytes;
+  }
+
+  [[nodiscard]] Buffer encoded() const {
+    const Buffer signed_bytes = signed_manifest();
     Buffer package(weights.size() + 1024);
     const Buffer signature = sign(signed_bytes);
     const auto size = wire::encode(
@@ -112,6 +121,29 @@ struct TestPackage {
     if (!size.ok()) std::abort();
     package.resize(*size);
     return package;
+  }
+
+  /// This package as a patch of `base`, as if the weights were one layer with some biases.
+  [[nodiscard]] Buffer patch_of(const TestPackage& base) const {
+    const auto biases = static_cast<std::uint32_t>(weights.size() / 24);
+    const wire::LayerCounts layer{
+        .weights = static_cast<std::uint32_t>((weights.size() - 2 - 4 * biases) / 2),
+        .biases = biases};
+    Buffer difference(2 * weights.size() + 64);
+    const auto length = wire::encode_difference({&layer, 1}, base.weights, weights, difference);
+    if (!length.ok()) std::abort();
+    difference.resize(*length);
+    const Buffer signed_bytes = signed_manifest();
+    Buffer patch(difference.size() + 1024);
+    const Buffer signature = sign(signed_bytes);
+    const auto size = wire::encode(wire::ModelPatch{.base_version = base.manifest.model_version,
+                                                    .manifest = signed_bytes,
+                                                    .signature = signature,
+                                                    .difference = difference},
+                                   patch);
+    if (!size.ok()) std::abort();
+    patch.resize(*size);
+    return patch;
   }
 };
 

@@ -50,6 +50,7 @@ Status Device::start() {
   SKEP_TRY(seal::initialize_crypto());
   SKEP_TRY(load_identity());
   SKEP_TRY(open_storage());
+  SKEP_TRY(restore_observer());
   state_ = DeviceState::kWaiting;
   resume_at_ms_ = platform_.clock.now_ms();
   return Status::kOk;
@@ -157,7 +158,7 @@ void Device::work(std::uint64_t now_ms) {
       }
       break;
     case DeviceState::kObserving:
-      if (!awaits_plan_ && now_ms - last_heard_ms_ >= config_.refresh_ms) observe();
+      if (!awaits_plan_ && now_ms - last_heard_ms_ >= config_.refresh_ms) observe_rounds();
       break;
     case DeviceState::kErasing:
       continue_fetch();
@@ -206,13 +207,13 @@ void Device::connect() {
 
 void Device::on_connected() {
   state_ = DeviceState::kObserving;
-  observe();
+  observe_rounds();
   begin_upload();
 }
 
 // Observing again also finds out whether the session still lives: a gateway that restarted does
 // not answer it, the request times out, and the session is given up.
-void Device::observe() {
+void Device::observe_rounds() {
   last_heard_ms_ = platform_.clock.now_ms();
   client_.cancel(round::kObserveRequest);
   plan_bytes_ = 0;

@@ -90,7 +90,12 @@ void Device::on_plan(Bytes message) {
 void Device::on_model_block(const transport::Response& response) {
   if (state_ != DeviceState::kFetching) return;
   if (response.code != transport::kContent) {
-    refuse_model(problem_status(response.payload));
+    const Status reason = problem_status(response.payload);
+    if (asks_for_patch_ && !is_temporary(response.code)) {
+      fetch_whole_model(reason);  // a gateway that knows no patches refuses the question
+    } else {
+      put_off_model(reason);
+    }
     return;
   }
   if (const Status status = take_model_block(response); status != Status::kOk) {
@@ -104,15 +109,29 @@ void Device::on_model_block(const transport::Response& response) {
 Status Device::take_model_block(const transport::Response& response) {
   if (response.etag.size() != model_etag_.size()) return Status::kMalformed;
   if (response.offset == 0) {
-    std::ranges::copy(response.etag, model_etag_.begin());
-    if (response.total_bytes != 0) SKEP_TRY(slots_->lower_package_bytes(response.total_bytes));
+    SKEP_TRY(begin_model(response));
   } else if (!std::ranges::equal(response.etag, model_etag_)) {
     return Status::kMalformed;  // another model took its place in mid-transfer
+  }
+  if (patch_.has_value()) {
+    SKEP_TRY(patch_->append(response.payload));
+    return response.last ? patch_->finish() : Status::kOk;
   }
   SKEP_TRY(slots_->append(response.offset, response.payload));
   // Where the body ends is certain only now: the total is the peer's claim, and optional. A
   // package that was cut short does not decode.
   return response.last ? slots_->lower_package_bytes(slots_->received_bytes()) : Status::kOk;
+}
+
+Status Device::begin_model(const transport::Response& first_block) {
+  std::ranges::copy(first_block.etag, model_etag_.begin());
+  const Bytes content = first_block.payload;
+  if (asks_for_patch_ && !content.empty() && content[0] == wire::kModelPatchFirstByte) {
+    patch_.emplace(*slots_);
+    return Status::kOk;
+  }
+  return first_block.total_bytes == 0 ? Status::kOk
+                                      : slots_->lower_package_bytes(first_block.total_bytes);
 }
 
 void Device::on_receipt(const transport::Response& response) {

@@ -192,6 +192,181 @@ const BadPackage kBadPackages[] = {
 INSTANTIATE_TEST_SUITE_P(Each, DeviceRefusesPackage, testing::ValuesIn(kBadPackages),
                          [](const auto& bad) { return std::string(bad.param.name); });
 
+// ---- patches
+
+// A device with version 1 and a gateway that has patches, about to release version 2.
+class DevicePatchTest : public DeviceTest {
+ protected:
+  DevicePatchTest() {
+    gateway_.serves_patches = true;
+    world_.boot();
+    EXPECT_TRUE(world_.run_until_accepted(1));
+    EXPECT_EQ(gateway_.patches, 0U) << "there was nothing to start from";
+  }
+
+  void release() {
+    gateway_.release_next_model();
+    gateway_.open_next_round();
+  }
+
+  // The model of `version` came, and the device trains on it.
+  void expect_update_on(std::uint32_t version) {
+    ASSERT_TRUE(world_.run_until_accepted(gateway_.plan.round));
+    EXPECT_EQ(world_.device->model_version(), version);
+    EXPECT_EQ(gateway_.received().back().base_version, version);
+    EXPECT_EQ(world_.flash.violation(), "");
+  }
+};
+
+TEST_F(DevicePatchTest, FetchesWhatIsNewOnly) {
+  const std::uint32_t requests_before = gateway_.model_requests;
+  release();
+  expect_update_on(2);
+  release();
+  expect_update_on(3);
+  EXPECT_EQ(gateway_.patches, 2U);
+  EXPECT_EQ(gateway_.model_requests, requests_before + 2);
+  EXPECT_EQ(world_.count(EventKind::kPatchRefused), 0);
+  EXPECT_EQ(world_.count(EventKind::kModelRefused), 0);
+  world_.reset();
+  EXPECT_EQ(world_.device->model_version(), 3U);
+}
+
+TEST_F(DevicePatchTest, SkipsVersionsThatItSleptThrough) {
+  gateway_.release_next_model();
+  gateway_.release_next_model();
+  release();
+  expect_update_on(4);
+  EXPECT_EQ(gateway_.patches, 1U);
+}
+
+TEST_F(DevicePatchTest, TakesThePackageWhereThereIsNoPatch) {
+  gateway_.serves_patches = false;
+  release();
+  expect_update_on(2);
+  EXPECT_EQ(gateway_.patches, 0U);
+  EXPECT_EQ(world_.count(EventKind::kPatchRefused), 0);
+}
+
+TEST_F(DevicePatchTest, GatewayThatKnowsNoPatchesIsAskedAgainWithout) {
+  gateway_.faults.knows_no_patches = true;
+  const std::uint32_t requests_before = gateway_.model_requests;
+  release();
+  expect_update_on(2);
+  EXPECT_EQ(gateway_.model_requests, requests_before + 2);
+  EXPECT_EQ(world_.last(EventKind::kPatchRefused)->status, Status::kInvalidArgument);
+}
+
+TEST_F(DevicePatchTest, BusyGatewayIsAskedForThePatchLater) {
+  gateway_.faults.model_codes = {wire::coap_code(5, 3)};
+  release();
+  expect_update_on(2);
+  EXPECT_EQ(gateway_.patches, 1U);
+  EXPECT_EQ(world_.last(EventKind::kModelRefused)->status, Status::kBusy);
+}
+
+TEST_F(DevicePatchTest, PatchOfAnotherModelNeverInstalls) {
+  gateway_.faults.tamper_patch = [this](Buffer& patch) {
+    const wire::ModelPatch good = *wire::decode_model_patch(patch);
+    Buffer bytes(patch.size() + 8);
+    const auto size = wire::encode(wire::ModelPatch{.base_version = 7,
+                                                    .manifest = good.manifest,
+                                                    .signature = good.signature,
+                                                    .difference = good.difference},
+                                   bytes);
+    ASSERT_TRUE(size.ok());
+    bytes.resize(*size);
+    patch = bytes;
+  };
+  release();
+  expect_update_on(2);
+  EXPECT_EQ(world_.last(EventKind::kPatchRefused)->status, Status::kWrongBase);
+}
+
+// One refusal, one whole download, and patches again from the next release on.
+TEST_F(DevicePatchTest, RefusedPatchIsFollowedByTheWholeModelOnce) {
+  for (const std::size_t from_end : {std::size_t{1}, std::size_t{40}, std::size_t{90}}) {
+    SCOPED_TRACE(from_end);
+    gateway_.faults.tamper_patch = [from_end](Buffer& patch) {
+      patch[patch.size() - from_end] ^= 0x10U;
+    };
+    const std::uint32_t requests_before = gateway_.model_requests;
+    const std::uint32_t patches_before = gateway_.patches;
+    const int refused_before = world_.count(EventKind::kPatchRefused);
+    release();
+    expect_update_on(gateway_.manifest.model_version);
+    EXPECT_EQ(gateway_.model_requests, requests_before + 2);
+    EXPECT_EQ(gateway_.patches, patches_before + 1);
+    EXPECT_EQ(world_.count(EventKind::kPatchRefused), refused_before + 1);
+    EXPECT_EQ(world_.count(EventKind::kModelRefused), 0);
+  }
+  gateway_.faults.tamper_patch = nullptr;
+  release();
+  expect_update_on(5);
+  EXPECT_EQ(world_.count(EventKind::kPatchRefused), 3);
+}
+
+TEST_F(DevicePatchTest, PatchThatIsCutShortIsFollowedByTheWholeModel) {
+  gateway_.faults.tamper_patch = [](Buffer& patch) { patch.resize(patch.size() - 30); };
+  release();
+  expect_update_on(2);
+  EXPECT_EQ(world_.last(EventKind::kPatchRefused)->status, Status::kMalformed);
+}
+
+TEST_F(DevicePatchTest, PackageInPlaceOfThePatchsRestIsNoticed) {
+  gateway_.faults.changes_etag_at = 128;
+  release();
+  expect_update_on(2);
+  EXPECT_EQ(world_.last(EventKind::kPatchRefused)->status, Status::kMalformed);
+}
+
+// While neither does: back-off, and no patch is tried again.
+TEST_F(DevicePatchTest, RefusedPatchAndRefusedPackageBackOff) {
+  gateway_.release_next_model();
+  gateway_.package[12] ^= 1U;  // of the manifest, which the patch repeats
+  gateway_.open_next_round();
+  ASSERT_TRUE(world_.run_until([&] { return world_.count(EventKind::kModelRefused) == 3; }));
+  EXPECT_EQ(world_.count(EventKind::kPatchRefused), 1);
+  EXPECT_EQ(world_.last(EventKind::kPatchRefused)->status, Status::kBadSignature);
+  EXPECT_EQ(world_.last(EventKind::kModelRefused)->status, Status::kBadSignature);
+  EXPECT_EQ(gateway_.patches, 1U);
+  EXPECT_EQ(world_.device->model_version(), 1U);
+  gateway_.repack(Keys::instance().signing);
+  expect_update_on(2);
+}
+
+TEST_F(DevicePatchTest, SessionLostInMidPatchIsMadeAgain) {
+  gateway_.faults.breaks_at = 128;
+  release();
+  expect_update_on(2);
+  EXPECT_EQ(gateway_.patches, 2U);
+  EXPECT_EQ(world_.count(EventKind::kPatchRefused), 0);
+}
+
+TEST_F(DevicePatchTest, NewerReleaseInMidPatchStartsOver) {
+  gateway_.faults.block_bytes = 16;
+  release();
+  ASSERT_TRUE(world_.run_until([&] { return gateway_.patches == 1; }));
+  world_.run(3);
+  release();
+  expect_update_on(3);
+}
+
+TEST_F(DevicePatchTest, PredictsWhileAPatchArrives) {
+  gateway_.faults.block_bytes = 16;
+  release();
+  ASSERT_TRUE(world_.run_until([&] { return gateway_.patches == 1; }));
+  int predictions = 0;
+  while (world_.device->state() == DeviceState::kFetching) {
+    ASSERT_TRUE(world_.device->predict(world_.samples.samples[0].features).ok());
+    ++predictions;
+    world_.step();
+  }
+  EXPECT_GT(predictions, 5);
+  expect_update_on(2);
+  EXPECT_EQ(world_.count(EventKind::kPatchRefused), 0);
+}
+
 // ---- refused plans
 
 TEST_F(DeviceTest, PlansThatAreNotTheGatewaysAreRefused) {

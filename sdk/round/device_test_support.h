@@ -26,18 +26,23 @@ class DeviceWorld {
  public:
   static constexpr ModelSpec kSpec = learn_testing::mlp_spec({4, 6, 3}, -15);
 
+  /// Of a federation that trains a model of `spec`, which has four inputs.
+  explicit DeviceWorld(const ModelSpec& spec = kSpec) : gateway(spec) {}
+
   round_testing::FakeClock clock;
   round_testing::FakeEntropy entropy;
   core_testing::RamFlash flash{
       {.size_bytes = 32 * 1024, .erase_unit_bytes = 1024, .program_unit_bytes = 8}};
   round_testing::VectorSamples samples{round_testing::separable_samples(24, 4, 3)};
-  FakeGateway gateway{kSpec};
+  FakeGateway gateway;
   wire::DeviceCredentials credentials = gateway.credentials();
   EventList events;
   std::optional<Device> device;
 
   std::uint32_t max_update_bytes = 2048;
   std::uint16_t samples_per_poll = 4;
+  observe::Observer* observer = nullptr;  ///< With it, `source` is what it feeds.
+  SampleSource* source = &samples;
   std::uint32_t last_wait_ms = 0;
 
   Status try_boot() {
@@ -45,8 +50,9 @@ class DeviceWorld {
                                 .max_package_bytes = 4096,
                                 .max_update_bytes = max_update_bytes,
                                 .training_seed = 7,
-                                .samples_per_poll = samples_per_poll},
-                   Platform{clock, entropy, flash, samples}, gateway,
+                                .samples_per_poll = samples_per_poll,
+                                .observer = observer},
+                   Platform{clock, entropy, flash, *source}, gateway,
                    std::as_writable_bytes(std::span(workspace_)), &events);
     return device->start();
   }

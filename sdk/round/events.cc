@@ -14,6 +14,10 @@ const char* to_string(EventKind kind) {
       return "ModelInstalled";
     case EventKind::kModelRefused:
       return "ModelRefused";
+    case EventKind::kRoundPostponed:
+      return "RoundPostponed";
+    case EventKind::kPatchRefused:
+      return "PatchRefused";
     case EventKind::kRoundStarted:
       return "RoundStarted";
     case EventKind::kUpdateStored:

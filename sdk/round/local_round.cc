@@ -21,42 +21,57 @@ std::uint32_t mean(std::uint64_t sum, std::uint32_t count) {
   return count == 0 ? 0 : static_cast<std::uint32_t>(sum / count);
 }
 
+// What the wire can say and this build cannot do.
+Status check_supported(const wire::RoundPlan& plan) {
+  if (plan.mode != skep_RoundMode_ROUND_MODE_PLAIN || plan.noise_multiplier_q16 != 0) {
+    return Status::kUnsupported;
+  }
+  return seal::kem_from_wire(plan.kem).status();
+}
+
 }  // namespace
+
+learn::Optimizer optimizer_of(const wire::RoundPlan& plan) {
+  return {.momentum_q15 = static_cast<std::uint16_t>(plan.momentum_q15),
+          .proximal_mu_q16 = plan.proximal_mu_q16};
+}
 
 LocalRound::LocalRound(SampleSource& samples, std::span<std::byte> workspace)
     : samples_(samples), workspace_(workspace) {}
 
-Result<LocalRound::Layout> LocalRound::lay_out(const ModelSpec& spec, std::uint32_t keep_permille,
-                                               std::uint32_t value_bits) {
-  if (keep_permille < 1 || keep_permille > 1000 || value_bits < 2 || value_bits > 16) {
-    return Status::kInvalidArgument;
-  }
-  SKEP_ASSIGN_OR_RETURN(const learn::MemoryPlan plan, learn::plan_memory(spec));
+Result<LocalRound::Layout> LocalRound::lay_out(const ModelSpec& spec,
+                                               const Compression& compression,
+                                               const learn::Optimizer& optimizer) {
+  SKEP_ASSIGN_OR_RETURN(const learn::MemoryPlan plan, learn::plan_memory(spec, optimizer));
+  const std::uint32_t dimension = plan.trainable_count;
+  // Neither seed nor norm changes a length.
+  const compress::Options options = compress::options_for(compression, dimension, 0, Norm{1});
+  const std::uint32_t compressed_bytes = compress::max_compressed_bytes(dimension, options);
+  if (compression.keep_permille > 1000 || compressed_bytes == 0) return Status::kInvalidArgument;
+
+  const std::uint32_t residual_bytes = has_error_feedback(compression.mode) ? 2U * dimension : 0;
+  const std::uint32_t scratch_bytes = 2U * compress::scratch_elements(dimension, compression.mode);
   Layout layout;
-  layout.dimension = plan.trainable_count;
-  layout.options = {.keep_count = compress::keep_count_for(plan.trainable_count, keep_permille),
-                    .value_bits = static_cast<std::uint8_t>(value_bits)};
-  const std::uint32_t compressed_bytes =
-      compress::max_compressed_bytes(plan.trainable_count, layout.options);
+  layout.dimension = dimension;
   layout.residual = align8(plan.training_bytes);
-  layout.features = align8(layout.residual + 2U * plan.trainable_count);
-  layout.delta = align8(layout.features + 2U * spec.inputs);
-  layout.sealed = align8(layout.delta + 2U * plan.trainable_count);
+  layout.features = align8(layout.residual + residual_bytes);
+  layout.delta = align8(std::max(layout.features + 2U * spec.inputs, scratch_bytes));
+  layout.sealed = align8(layout.delta + 2U * dimension);
   layout.size_bytes = layout.sealed + seal::sealed_bytes_bound(compressed_bytes);
   return layout;
 }
 
 Result<std::uint32_t> LocalRound::workspace_bytes(const ModelSpec& spec,
-                                                  std::uint32_t keep_permille,
-                                                  std::uint32_t value_bits) {
-  SKEP_ASSIGN_OR_RETURN(const Layout layout, lay_out(spec, keep_permille, value_bits));
+                                                  const Compression& compression,
+                                                  const learn::Optimizer& optimizer) {
+  SKEP_ASSIGN_OR_RETURN(const Layout layout, lay_out(spec, compression, optimizer));
   return layout.size_bytes;
 }
 
 Result<std::uint32_t> LocalRound::sealed_bytes_bound(const ModelSpec& spec,
-                                                     std::uint32_t keep_permille,
-                                                     std::uint32_t value_bits) {
-  SKEP_ASSIGN_OR_RETURN(const Layout layout, lay_out(spec, keep_permille, value_bits));
+                                                     const Compression& compression,
+                                                  const learn::Optimizer& optimizer) {
+  SKEP_ASSIGN_OR_RETURN(const Layout layout, lay_out(spec, compression, optimizer));
   return layout.size_bytes - layout.sealed;
 }
 
@@ -64,22 +79,20 @@ Status LocalRound::begin(const RoundTask& task) {
   phase_ = Phase::kNone;
   compressed_.reset();
   sealed_.reset();
-  if (task.plan.mode != skep_RoundMode_ROUND_MODE_PLAIN || task.plan.noise_multiplier_q16 != 0) {
-    return Status::kUnsupported;
-  }
-  SKEP_TRY(seal::kem_from_wire(task.plan.kem).status());
-  SKEP_ASSIGN_OR_RETURN(const Layout layout,
-                        lay_out(task.spec, task.plan.keep_permille, task.plan.value_bits));
+  SKEP_TRY(check_supported(task.plan));
+  const Compression compression = wire::to_compression(task.plan);
+  const learn::Optimizer optimizer = optimizer_of(task.plan);
+  SKEP_ASSIGN_OR_RETURN(const Layout layout, lay_out(task.spec, compression, optimizer));
   if (layout.size_bytes > workspace_.size()) return Status::kNoMemory;
   sample_count_ = std::min(samples_.count(), wire::kMaxSampleCount);
   if (sample_count_ == 0) return Status::kNotFound;
 
   task_.emplace(task);
   layout_ = layout;
-  prepare_residual(task.spec);
+  prepare_residual(task.spec, compression.mode);
   SKEP_ASSIGN_OR_RETURN(learn::Engine engine,
                         learn::Engine::create(task.spec, learn::Purpose::kTraining,
-                                              workspace_.first(layout_.residual)));
+                                              workspace_.first(layout_.residual), optimizer));
   SKEP_TRY(engine.load(task.weights));
   engine.seed_rounding(mix_seed(task.seed, kRoundingSalt));
   engine_.emplace(engine);
@@ -92,10 +105,17 @@ Status LocalRound::begin(const RoundTask& task) {
   return Status::kOk;
 }
 
-void LocalRound::prepare_residual(const ModelSpec& spec) {
-  if (residual_spec_ == spec) return;
+void LocalRound::prepare_residual(const ModelSpec& spec, CompressionMode mode) {
+  if (!has_error_feedback(mode)) {
+    // Other things lie where it would be.
+    feedback_.reset();
+    residual_spec_ = {};
+    return;
+  }
+  if (residual_spec_ == spec && residual_offset_ == layout_.residual) return;
   feedback_.emplace(region<std::int16_t>(layout_.residual, layout_.dimension));
   residual_spec_ = spec;
+  residual_offset_ = layout_.residual;
 }
 
 Result<bool> LocalRound::step(std::uint16_t samples) {
@@ -187,13 +207,19 @@ Status LocalRound::compress_update() {
       Delta delta, engine_->difference_from(task_->weights,
                                             region<std::int16_t>(layout_.delta, layout_.dimension),
                                             trained_sample_count()));
-  SKEP_TRY(feedback_->add_to(delta));
-  SKEP_ASSIGN_OR_RETURN(const Clipped clipped,
-                        privacy::clip(delta, Norm{.q16 = task_->plan.clip_norm_q16}));
+  if (feedback_.has_value()) SKEP_TRY(feedback_->add_to(delta));
+  const Norm clip_norm{.q16 = task_->plan.clip_norm_q16};
+  SKEP_ASSIGN_OR_RETURN(const Clipped clipped, privacy::clip(delta, clip_norm));
   const Noised noised = privacy::without_noise(clipped);
+  const Compression compression = wire::to_compression(task_->plan);
+  const compress::Options options =
+      compress::options_for(compression, layout_.dimension,
+                            compress::public_seed(task_->plan.nonce, task_->device), clip_norm);
+  const auto scratch =
+      region<std::int16_t>(0, compress::scratch_elements(layout_.dimension, compression.mode));
   SKEP_ASSIGN_OR_RETURN(const Compressed compressed,
-                        compress::compress(noised, layout_.options, sealed_region()));
-  SKEP_TRY(feedback_->retain(noised, compressed));
+                        compress::compress(noised, options, sealed_region(), scratch));
+  if (feedback_.has_value()) SKEP_TRY(feedback_->retain(noised, compressed, options));
   compressed_.emplace(compressed);
   phase_ = Phase::kSealing;
   return Status::kOk;
@@ -234,16 +260,34 @@ RoundSummary LocalRound::summary() const {
           .loss_after_q16 = loss_after_q16_};
 }
 
-Result<std::uint16_t> LocalRound::predict(const ModelSpec& spec, const ByteSource& weights,
-                                          std::span<const std::int16_t> features) {
+void LocalRound::lend_workspace(std::uint32_t bytes) {
+  phase_ = Phase::kNone;
+  if (bytes > layout_.residual) residual_spec_ = {};
+}
+
+Result<learn::Engine> LocalRound::inference_engine(const ModelSpec& spec,
+                                                   const ByteSource& weights) {
   phase_ = Phase::kNone;
   // The engine of another architecture may reach over the residual.
   if (residual_spec_ != spec) residual_spec_ = {};
   SKEP_ASSIGN_OR_RETURN(learn::Engine engine,
                         learn::Engine::create(spec, learn::Purpose::kInference, workspace_));
   SKEP_TRY(engine.load(weights));
+  return engine;
+}
+
+Result<std::uint16_t> LocalRound::predict(const ModelSpec& spec, const ByteSource& weights,
+                                          std::span<const std::int16_t> features) {
+  SKEP_ASSIGN_OR_RETURN(learn::Engine engine, inference_engine(spec, weights));
   SKEP_TRY(engine.forward(features).status());
   return engine.predicted_class();
+}
+
+Result<std::uint32_t> LocalRound::loss(const ModelSpec& spec, const ByteSource& weights,
+                                       std::span<const std::int16_t> features,
+                                       std::uint16_t label) {
+  SKEP_ASSIGN_OR_RETURN(learn::Engine engine, inference_engine(spec, weights));
+  return engine.evaluate(features, label);
 }
 
 }  // namespace skep::round

@@ -9,8 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "skep/compress/decoder.h"
-#include "skep/core/norm.h"
 #include "skep/learn/memory_plan.h"
 #include "skep/learn_testing/specs.h"
 #include "skep/round_testing/fake_gateway.h"
@@ -81,8 +79,11 @@ class LocalRoundTest : public testing::Test {
   }
 
   [[nodiscard]] std::uint32_t workspace_bytes() const {
-    return take(LocalRound::workspace_bytes(kSpec, plan_.keep_permille, plan_.value_bits));
+    return take(
+        LocalRound::workspace_bytes(kSpec, wire::to_compression(plan_), optimizer_of(plan_)));
   }
+
+  static std::uint32_t dimension() { return take(learn::plan_memory(kSpec)).parameter_count; }
 
   // Runs a round to its end; the compressed bytes.
   static Buffer run(LocalRound& round, const RoundTask& task, std::uint16_t samples_per_step = 7) {
@@ -139,7 +140,7 @@ TEST_F(LocalRoundTest, WorkspaceIsExact) {
     EXPECT_FALSE(run(round, task()).empty());
     EXPECT_TRUE(workspace.is_untouched_around()) << keep_permille;
     EXPECT_LE(round.sealed().bytes().size(),
-              take(LocalRound::sealed_bytes_bound(kSpec, keep_permille, plan_.value_bits)));
+              take(LocalRound::sealed_bytes_bound(kSpec, wire::to_compression(plan_))));
   }
 }
 
@@ -156,12 +157,98 @@ TEST_F(LocalRoundTest, WhatIsSentKeepsTheClipNorm) {
   for (const std::uint32_t clip_norm_q16 : {1U << 8U, 1U << 12U, 1U << 16U, 1U << 20U}) {
     plan_.clip_norm_q16 = clip_norm_q16;
     const Buffer bytes = run(round, task());
-    const std::uint32_t dimension = take(learn::plan_memory(kSpec)).parameter_count;
-    const compress::Summary summary = take(compress::inspect(bytes, dimension));
-    EXPECT_TRUE(
-        norm_at_most(summary.sum_of_squares, summary.header.exponent, Norm{.q16 = clip_norm_q16}))
+    EXPECT_EQ(round_testing::judge_delta(bytes, dimension(), plan_, "bee-1"), Status::kOk)
         << clip_norm_q16;
   }
+}
+
+constexpr CompressionMode kModes[] = {CompressionMode::kTopK, CompressionMode::kTernary,
+                                      CompressionMode::kInt8, CompressionMode::kEden,
+                                      CompressionMode::kRandomK};
+
+class EveryMode : public LocalRoundTest, public testing::WithParamInterface<CompressionMode> {
+ protected:
+  EveryMode() { round_testing::set_compression(plan_, GetParam()); }
+};
+
+TEST_P(EveryMode, MakesWhatTheGatewayTakesInExactlyItsWorkspace) {
+  GuardedWorkspace workspace(workspace_bytes());
+  LocalRound round(samples_, workspace.span());
+  for (const std::uint32_t clip_norm_q16 : {1U << 8U, 1U << 16U, 1U << 20U}) {
+    plan_.clip_norm_q16 = clip_norm_q16;
+    const Buffer bytes = run(round, task());
+    EXPECT_EQ(round_testing::judge_delta(bytes, dimension(), plan_, "bee-1"), Status::kOk)
+        << clip_norm_q16;
+    EXPECT_LE(round.sealed().bytes().size(),
+              take(LocalRound::sealed_bytes_bound(kSpec, wire::to_compression(plan_))));
+  }
+  EXPECT_TRUE(workspace.is_untouched_around());
+  LocalRound refused(samples_, workspace.span().first(workspace_bytes() - 1));
+  EXPECT_EQ(refused.begin(task()), Status::kNoMemory);
+}
+
+TEST_P(EveryMode, SameTaskGivesTheSameBytes) {
+  LocalRound first(samples_, workspace_.span());
+  const Buffer bytes = run(first, task());
+  GuardedWorkspace other_workspace(workspace_bytes());
+  LocalRound second(samples_, other_workspace.span());
+  EXPECT_EQ(run(second, task(), 1), bytes);
+}
+
+// With the residual of the first round, the second differs; without one it is the first again.
+TEST_P(EveryMode, HasAResidualWhereThatIsLegal) {
+  LocalRound round(samples_, workspace_.span());
+  const Buffer first = run(round, task());
+  EXPECT_EQ(run(round, task()) != first, has_error_feedback(GetParam()));
+}
+
+TEST_P(EveryMode, IgnoresAResidualThatIsNotItsOwn) {
+  const wire::RoundPlan plan = plan_;
+  LocalRound changing(samples_, workspace_.span());
+  const Buffer first = run(changing, task());
+  // Another mode's work lies where the residual was, so that is forgotten.
+  round_testing::set_compression(plan_, CompressionMode::kEden);
+  (void)run(changing, task());
+  plan_ = plan;
+  EXPECT_EQ(run(changing, task()), first);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, EveryMode, testing::ValuesIn(kModes));
+
+// The two biased modes share their residual: what one leaves out the other may send.
+TEST_F(LocalRoundTest, ResidualOutlivesAChangeFromTopKToTernary) {
+  LocalRound round(samples_, workspace_.span());
+  (void)run(round, task());
+  round_testing::set_compression(plan_, CompressionMode::kTernary);
+  const Buffer after_top_k = run(round, task());
+  GuardedWorkspace fresh(workspace_bytes());
+  LocalRound without_residual(samples_, fresh.span());
+  EXPECT_NE(run(without_residual, task()), after_top_k);
+}
+
+TEST_F(LocalRoundTest, OnlyErrorFeedbackTakesMemoryForAResidual) {
+  const auto bytes_before_sealing = [this](CompressionMode mode) {
+    round_testing::set_compression(plan_, mode);
+    const Compression compression = wire::to_compression(plan_);
+    return take(LocalRound::workspace_bytes(kSpec, compression)) -
+           take(LocalRound::sealed_bytes_bound(kSpec, compression));
+  };
+  const std::uint32_t without = bytes_before_sealing(CompressionMode::kInt8);
+  EXPECT_EQ(bytes_before_sealing(CompressionMode::kRandomK), without);
+  EXPECT_EQ(bytes_before_sealing(CompressionMode::kEden), without) << "over the engine's memory";
+  const std::uint32_t with = bytes_before_sealing(CompressionMode::kTopK);
+  EXPECT_EQ(bytes_before_sealing(CompressionMode::kTernary), with);
+  EXPECT_GE(with, without + 2 * dimension());
+}
+
+TEST_F(LocalRoundTest, APlanOfVersion1IsTopK) {
+  LocalRound second_version(samples_, workspace_.span());
+  const Buffer bytes = run(second_version, task());
+  plan_.version = 1;
+  plan_.compression = skep_Compression_COMPRESSION_UNSPECIFIED;
+  GuardedWorkspace other_workspace(workspace_bytes());
+  LocalRound first_version(samples_, other_workspace.span());
+  EXPECT_EQ(run(first_version, task()), bytes);
 }
 
 TEST_F(LocalRoundTest, WhatWasLeftOutIsSentLater) {
@@ -251,6 +338,24 @@ TEST_F(LocalRoundTest, StepsAreBounded) {
   EXPECT_EQ(run(single, task()), by_steps);
 }
 
+TEST_F(LocalRoundTest, ThePlansOptimizerTrains) {
+  LocalRound plain(samples_, workspace_.span());
+  const auto plain_update = run(plain, task());
+  plan_.momentum_q15 = 29491;  // 0.9
+  GuardedWorkspace too_small(workspace_bytes() - 1);
+  LocalRound refused(samples_, too_small.span());
+  EXPECT_EQ(refused.begin(task()), Status::kNoMemory) << "velocities take memory";
+  GuardedWorkspace momentum_workspace(workspace_bytes());
+  LocalRound momentum(samples_, momentum_workspace.span());
+  const auto momentum_update = run(momentum, task());
+  EXPECT_NE(momentum_update, plain_update);
+  plan_.momentum_q15 = 0;
+  plan_.proximal_mu_q16 = 1U << 16U;
+  GuardedWorkspace proximal_workspace(workspace_bytes());
+  LocalRound proximal(samples_, proximal_workspace.span());
+  EXPECT_NE(run(proximal, task()), plain_update);
+}
+
 TEST_F(LocalRoundTest, NoSamplesNoRound) {
   samples_.samples.clear();
   LocalRound round(samples_, workspace_.span());
@@ -268,6 +373,9 @@ TEST_F(LocalRoundTest, UnsupportedPlansAreRefusedBeforeTheDataIsTouched) {
   plan_ = good;
   plan_.kem = skep_Kem_KEM_UNSPECIFIED;
   EXPECT_EQ(round.begin(task()), Status::kUnsupported);
+  plan_ = good;
+  plan_.proximal_mu_q16 = learn::kMaxProximalMu_q16 + 1;
+  EXPECT_EQ(round.begin(task()), Status::kInvalidArgument);
   plan_ = good;
   plan_.keep_permille = 0;
   EXPECT_EQ(round.begin(task()), Status::kInvalidArgument);

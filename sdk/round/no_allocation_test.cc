@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <mbedtls/platform.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 
 #include "device_test_support.h"
@@ -109,6 +112,7 @@ TEST(NoAllocation, WholeRoundsOfADeviceAllocateNothing) {
     const Trap trap(true);
     ASSERT_EQ(device.start(), Status::kOk);
   }
+  world.gateway.serves_patches = true;
   run_armed(1);
   world.gateway.release_next_model();
   world.gateway.open_next_round();
@@ -119,6 +123,49 @@ TEST(NoAllocation, WholeRoundsOfADeviceAllocateNothing) {
   }
   EXPECT_EQ(world.gateway.received().size(), 2U);
   EXPECT_EQ(device.model_version(), 2U);
+  EXPECT_EQ(world.gateway.patches, 1U);
+}
+
+TEST(NoAllocation, ObservingAllocatesNothing) {
+  ASSERT_EQ(kHeapInstalled, 0);
+  DeviceWorld world;
+  OutsideClient client(world.gateway);
+  OutsideFlash flash(world.flash);
+  static std::array<std::uint64_t, 512> workspace;
+  std::array<std::int16_t, 40 * 5> samples{};
+  std::array<observe::ChannelMoments, 4> moments{};
+  std::array<std::int16_t, 4> features{};
+  observe::SampleBuffer buffer(samples, {.feature_count = 4, .label_count = 3});
+  observe::FeatureScaler scaler(moments, {.memory = 8, .output_exponent = -15});
+  observe::AnomalyDetector anomalies({.warm_up = 16});
+  observe::TrainingPolicy policy({.least_samples = 20}, {});
+  observe::Observer observer({.buffer = buffer,
+                              .policy = policy,
+                              .scaler = &scaler,
+                              .anomalies = &anomalies,
+                              .features = features});
+  Device device({.credentials = world.credentials,
+                 .max_package_bytes = 4096,
+                 .max_update_bytes = 2048,
+                 .training_seed = 7,
+                 .observer = &observer},
+                {world.clock, world.entropy, flash, buffer}, client,
+                std::as_writable_bytes(std::span(workspace)), nullptr);
+  bool all_taken = true;
+  {
+    const Trap trap(true);
+    ASSERT_EQ(device.start(), Status::kOk);
+    std::uint32_t next = 0;
+    for (int i = 0; i < 5'000 && world.gateway.received().empty(); ++i) {
+      world.clock.advance(std::min<std::uint32_t>(device.poll(), 60'000));
+      const round_testing::Sample& sample = world.samples.samples[next++ % 24];
+      std::array<std::int32_t, 4> readings{};
+      std::ranges::copy(sample.features, readings.begin());
+      all_taken = all_taken && device.observe(readings, sample.label).ok();
+    }
+  }
+  EXPECT_TRUE(all_taken);
+  EXPECT_EQ(world.gateway.received().size(), 1U);
 }
 
 }  // namespace

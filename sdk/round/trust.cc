@@ -12,8 +12,10 @@ namespace skep::round {
 Result<model::VerifiedManifest> PackageTrust::verify_manifest(Bytes manifest, Bytes signature) {
   if (key_ == nullptr) return Status::kBadSignature;
   SKEP_TRY(key_->verify(seal::Domain::kModelManifest, manifest, signature));
-  SKEP_ASSIGN_OR_RETURN(const wire::ModelManifest decoded, wire::decode_model_manifest(manifest));
-  return vouch_for(decoded);
+  // Not copied into a variable of its own: manifests are large for a device's stack.
+  const Result<wire::ModelManifest> decoded = wire::decode_model_manifest(manifest);
+  if (!decoded.ok()) return decoded.status();
+  return vouch_for(*decoded);
 }
 
 Status PackageTrust::verify_digest(const ByteSource& content, Bytes digest) {
@@ -24,7 +26,8 @@ Status PackageTrust::verify_digest(const ByteSource& content, Bytes digest) {
 Status WorkspacePolicy::accept(const ModelSpec& spec, std::uint32_t weights_bytes) {
   SKEP_ASSIGN_OR_RETURN(const learn::MemoryPlan plan, learn::plan_memory(spec));
   if (weights_bytes != plan.weights_blob_bytes) return Status::kMalformed;
-  SKEP_ASSIGN_OR_RETURN(const std::uint32_t needed_bytes, LocalRound::workspace_bytes(spec, 1, 16));
+  SKEP_ASSIGN_OR_RETURN(const std::uint32_t needed_bytes,
+                        LocalRound::workspace_bytes(spec, kLeastCompression));
   return needed_bytes <= workspace_bytes_ ? Status::kOk : Status::kNoMemory;
 }
 

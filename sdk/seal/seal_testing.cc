@@ -17,7 +17,8 @@ struct Options {
   std::uint32_t sample_count;
 };
 
-Result<Compressed> compress(const Noised& /*update*/, const Options& options, MutableBytes out) {
+Result<Compressed> compress(const Noised& /*update*/, const Options& options, MutableBytes out,
+                            std::span<std::int16_t> /*scratch*/) {
   return Compressed(out, options.sample_count);
 }
 
@@ -74,7 +75,7 @@ Compressed compressed_from(Bytes delta, std::uint32_t sample_count) {
   const Noised noised = privacy::without_noise(take(privacy::clip(Delta{}, Norm{1})));
   // The view is only ever read.
   const MutableBytes bytes(const_cast<std::uint8_t*>(delta.data()), delta.size());
-  return take(compress::compress(noised, compress::Options{sample_count}, bytes));
+  return take(compress::compress(noised, compress::Options{sample_count}, bytes, {}));
 }
 
 UpdateContext update_context() {

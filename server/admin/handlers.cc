@@ -99,10 +99,18 @@ Json Handlers::stats() {
     refused[std::string("k") + to_string(status)] = count;
   }
   const std::lock_guard lock(store_mutex_);
-  return {{"devices", store_.device_count()},  {"sessions", endpoint.sessions},
-          {"accepted", intake.accepted},       {"duplicates", intake.duplicates},
-          {"refused", std::move(refused)},     {"bytes_up", intake.bytes_up},
-          {"bytes_down", endpoint.bytes_down}, {"rss_bytes", resident_bytes()}};
+  return {{"devices", store_.device_count()},
+          {"sessions", endpoint.sessions},
+          {"accepted", intake.accepted},
+          {"duplicates", intake.duplicates},
+          {"refused", std::move(refused)},
+          {"bytes_up", intake.bytes_up},
+          {"bytes_down", endpoint.bytes_down},
+          {"packages", endpoint.packages},
+          {"package_bytes", endpoint.package_bytes},
+          {"patches", endpoint.patches},
+          {"patch_bytes", endpoint.patch_bytes},
+          {"rss_bytes", resident_bytes()}};
 }
 
 Json Handlers::aggregate(const std::string& body) {

@@ -7,7 +7,7 @@ namespace skep::aggregate {
 Status Accumulator::add(const server::Valid& update) {
   const server::SparseDelta& delta = update.delta();
   if (delta.dimension != total_.sums_.size()) return Status::kInvalidArgument;
-  const server::Int128 weight = server::Int128{update.sample_count()}
+  const server::Int128 weight = server::Int128{update.sample_count()} * delta.scale
                                 << (delta.exponent - kMinDeltaExponent);
   for (std::size_t i = 0; i < delta.indices.size(); ++i) {
     total_.sums_[delta.indices[i]] += weight * delta.values[i];

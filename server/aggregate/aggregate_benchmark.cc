@@ -43,8 +43,8 @@ void BM_Aggregate(benchmark::State& state) {
   std::vector<server::Valid> updates;
   for (int i = 0; i < 16; ++i) {
     server::SparseDelta delta{
-        .dimension = plan->parameter_count, .exponent = -20, .indices = {}, .values = {}};
-    for (std::uint32_t p = random.next() % 10; p < plan->parameter_count;
+        .dimension = plan->trainable_count, .exponent = -20, .indices = {}, .values = {}};
+    for (std::uint32_t p = random.next() % 10; p < plan->trainable_count;
          p += 1 + random.next() % 19) {
       delta.indices.push_back(p);
       delta.values.push_back(static_cast<std::int16_t>(random.next()));
@@ -52,7 +52,7 @@ void BM_Aggregate(benchmark::State& state) {
     updates.push_back(intake::Validator::make(std::move(delta)));
   }
   for (auto _ : state) {
-    Accumulator sum(plan->parameter_count);
+    Accumulator sum(plan->trainable_count);
     for (std::size_t i = 0; i < count; ++i) {
       if (sum.add(updates[i % updates.size()]) != Status::kOk) state.SkipWithError("add");
     }

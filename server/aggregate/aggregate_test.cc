@@ -3,6 +3,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "skep/aggregate/accumulate.h"
@@ -61,6 +62,7 @@ server::Valid random_update(Random& random, int min_exponent, int max_exponent) 
   delta.exponent =
       min_exponent +
       static_cast<int>(random() % static_cast<unsigned>(max_exponent - min_exponent + 1));
+  if (random() % 2 == 0) delta.scale = static_cast<std::uint16_t>(random() % 1000);
   for (std::uint32_t i = 0; i < kDimension; ++i) {
     if (random() % 3 == 0) continue;
     delta.indices.push_back(i);
@@ -72,7 +74,7 @@ server::Valid random_update(Random& random, int min_exponent, int max_exponent) 
 std::vector<std::uint8_t> random_weights(Random& random) {
   std::vector<std::uint8_t> blob(learn::plan_memory(kModel)->weights_blob_bytes);
   for (std::uint8_t& byte : blob) byte = static_cast<std::uint8_t>(random());
-  for (const auto& layer : learn::DenseLayers(kModel)) {
+  for (const auto& layer : learn::ParameterLayers(kModel)) {
     const int exponent = -14 - static_cast<int>(random() % 4);
     blob[layer.exponent_offset] = static_cast<std::uint8_t>(exponent);
     blob[layer.exponent_offset + 1] = 0xFF;
@@ -102,14 +104,14 @@ std::int64_t read(Bytes blob, std::uint32_t offset, int bytes) {
 /// parameter[i] as an integer in units of 2^-46, the finest that a blob can hold.
 std::vector<Int128> on_grid(Bytes blob) {
   std::vector<Int128> values(kDimension);
-  for (const auto& layer : learn::DenseLayers(kModel)) {
+  for (const auto& layer : learn::ParameterLayers(kModel)) {
     const auto exponent = static_cast<int>(read(blob, layer.exponent_offset, 2));
     for (std::uint32_t i = 0; i < layer.weight_count; ++i) {
-      values[layer.first_parameter + i] =
+      values[layer.first_parameter() + i] =
           Int128{read(blob, layer.weights_offset + 2 * i, 2)} * (Int128{1} << (exponent + 46));
     }
     for (std::uint32_t i = 0; i < layer.bias_count; ++i) {
-      values[layer.first_parameter + layer.weight_count + i] =
+      values[layer.first_parameter() + layer.weight_count + i] =
           Int128{read(blob, layer.biases_offset + 4 * i, 4)} * (Int128{1} << (exponent + 30));
     }
   }
@@ -132,7 +134,7 @@ RC_GTEST_PROP(Aggregate, SumEqualsTheOracleInAnyOrderAndSplit, (std::uint32_t se
       if (found == delta.indices.end()) continue;
       Int128 term = delta.values[static_cast<std::size_t>(found - delta.indices.begin())];
       for (int e = kMinDeltaExponent; e < delta.exponent; ++e) term *= 2;
-      expected[i] += term * update->sample_count();
+      expected[i] += term * update->sample_count() * delta.scale;
     }
   }
   for (const auto& update : updates) samples += update.sample_count();
@@ -165,11 +167,11 @@ RC_GTEST_PROP(Aggregate, EachWeightIsTheNearestToTheExactMean, (std::uint32_t se
   const auto old_values = on_grid(base);
   const auto new_values = on_grid(blob);
   const Int128 samples = sum.sample_count();
-  for (const auto& layer : learn::DenseLayers(kModel)) {
+  for (const auto& layer : learn::ParameterLayers(kModel)) {
     const auto exponent = static_cast<int>(read(blob, layer.exponent_offset, 2));
     Int128 largest = 0;
     for (std::uint32_t i = 0; i < layer.weight_count + layer.bias_count; ++i) {
-      const std::uint32_t parameter = layer.first_parameter + i;
+      const std::uint32_t parameter = layer.first_parameter() + i;
       // Everything times the samples, so that no division is needed.
       const Int128 exact = old_values[parameter] * samples + sum.sums()[parameter] * (1 << 14);
       const Int128 error = new_values[parameter] * samples - exact;
@@ -200,15 +202,20 @@ RC_GTEST_PROP(Aggregate, ResultDoesNotDependOnTheOrder, (std::uint32_t seed)) {
 }
 
 TEST(Aggregate, ExtremesNeitherOverflowNorRound) {
-  for (const std::int16_t value : {std::int16_t{INT16_MIN}, std::int16_t{INT16_MAX}}) {
+  constexpr std::int32_t kLargest = std::int32_t{1} << 24;
+  for (const std::int32_t value : {-kLargest, kLargest}) {
     std::vector<server::Valid> updates;
     Int128 expected = 0;
     for (int i = 0; i < 5000; ++i) {
       const int exponent = i % 2 == 0 ? kMaxDeltaExponent : kMinDeltaExponent;
-      server::SparseDelta delta{
-          .dimension = kDimension, .exponent = exponent, .indices = {0}, .values = {value}};
+      server::SparseDelta delta{.dimension = kDimension,
+                                .exponent = exponent,
+                                .scale = UINT16_MAX,
+                                .indices = {0},
+                                .values = {value}};
       updates.push_back(intake::Validator::make(std::move(delta), wire::kMaxSampleCount));
-      expected += (Int128{value} << (exponent - kMinDeltaExponent)) * wire::kMaxSampleCount;
+      expected += (Int128{value} * UINT16_MAX * (Int128{1} << (exponent - kMinDeltaExponent))) *
+                  wire::kMaxSampleCount;
     }
     EXPECT_TRUE(sum_of(updates).sums()[0] == expected);
   }
@@ -224,9 +231,64 @@ TEST(Aggregate, ZeroUpdateKeepsTheValues) {
   EXPECT_EQ(weights_of(average(sum_of(updates), kModel, once)), once);
 }
 
+/// A convolution, a frozen one before it, a pool and a dense layer.
+ModelSpec frozen_model() {
+  ModelSpec spec;
+  spec.inputs = 12;
+  spec.input_width = 6;
+  spec.input_exponent = -14;
+  spec.frozen_layers = 2;
+  spec.layer_count = 5;
+  const Window window{.height = 1, .width = 3, .stride_height = 1, .stride_width = 1};
+  spec.layers[0] = {LayerKind::kConv, 3, window};
+  spec.layers[1] = {LayerKind::kRelu, 3};
+  spec.layers[2] = {LayerKind::kDepthwiseConv, 3, window};
+  spec.layers[3] = {LayerKind::kFlatten, 6};
+  spec.layers[4] = {LayerKind::kDense, 2};
+  return spec;
+}
+
+RC_GTEST_PROP(Aggregate, FrozenLayersKeepTheirBytesAndOthersTheirPlaces, (std::uint32_t seed)) {
+  Random random(seed);
+  const ModelSpec spec = frozen_model();
+  const learn::MemoryPlan plan = *learn::plan_memory(spec);
+  RC_ASSERT(plan.trainable_count == 3 * 3 + 3 + 6 * 2 + 2U);
+  std::vector<std::uint8_t> base(plan.weights_blob_bytes);
+  for (std::uint8_t& byte : base) byte = static_cast<std::uint8_t>(random() % 32);
+  for (const auto& layer : learn::ParameterLayers(spec)) {
+    base[layer.exponent_offset] = static_cast<std::uint8_t>(-20);
+    base[layer.exponent_offset + 1] = 0xFF;
+  }
+  // One parameter rises by far more than the rest is large.
+  const std::uint32_t changed = random() % plan.trainable_count;
+  Accumulator sum(plan.trainable_count);
+  RC_ASSERT(sum.add(intake::Validator::make({.dimension = plan.trainable_count,
+                                             .exponent = -14,
+                                             .indices = {changed},
+                                             .values = {16384}},
+                                            3)) == Status::kOk);
+  const auto blob = weights_of(average(sum.total(), spec, base));
+  for (const auto& layer : learn::ParameterLayers(spec)) {
+    if (!layer.trainable) {
+      RC_ASSERT(std::equal(blob.begin() + layer.exponent_offset, blob.begin() + layer.end_offset,
+                           base.begin() + layer.exponent_offset));
+      continue;
+    }
+    const auto exponent = static_cast<int>(read(blob, layer.exponent_offset, 2));
+    for (std::uint32_t i = 0; i < layer.weight_count + layer.bias_count; ++i) {
+      const bool is_weight = i < layer.weight_count;
+      const std::uint32_t offset = is_weight ? layer.weights_offset + 2 * i
+                                             : layer.biases_offset + 4 * (i - layer.weight_count);
+      const double value = std::ldexp(static_cast<double>(read(blob, offset, is_weight ? 2 : 4)),
+                                      is_weight ? exponent : exponent - 16);
+      RC_ASSERT((value > 0.5) == (layer.first_parameter() + i == changed));
+    }
+  }
+}
+
 TEST(Aggregate, LayerOfZerosKeepsItsExponent) {
   std::vector<std::uint8_t> base(learn::plan_memory(kModel)->weights_blob_bytes);
-  for (const auto& layer : learn::DenseLayers(kModel)) {
+  for (const auto& layer : learn::ParameterLayers(kModel)) {
     base[layer.exponent_offset] = static_cast<std::uint8_t>(-13);
     base[layer.exponent_offset + 1] = 0xFF;
   }

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "skep/flow.h"
-#include "skep/learn/memory_plan.h"
 #include "skep/learn/layers.h"
+#include "skep/learn/memory_plan.h"
 
 namespace skep::aggregate {
 namespace {
@@ -51,11 +51,12 @@ Int128 divide_half_even(Int128 numerator, Int128 denominator) {
   return quotient;
 }
 
-/// One layer's new parameters as exact fractions: numerators over `samples`, in units of
-/// 2^kGridExponent. Below 2^118: 2^61 from the base and the delta, 2^56 from the samples.
+/// One trainable layer's new parameters as exact fractions: numerators over `samples`, in units of
+/// 2^kGridExponent. Below 2^120: 2^61 from the base and 2^62 from the delta (whose norm is below
+/// 2^16), 2^56 from the samples.
 class Layer {
  public:
-  Layer(const learn::LayerWeightsLayout& layout, std::uint64_t samples)
+  Layer(const learn::FusedLayer& layout, std::uint64_t samples)
       : layout_(layout), samples_(samples) {}
 
   Status read_base(Bytes blob) {
@@ -77,7 +78,7 @@ class Layer {
   void add(std::span<const Int128> sums) {
     constexpr int kShift = kMinDeltaExponent - kGridExponent;
     for (std::size_t i = 0; i < numerators_.size(); ++i) {
-      numerators_[i] += sums[layout_.first_parameter + i] * (Int128{1} << kShift);
+      numerators_[i] += sums[layout_.first_parameter() + i] * (Int128{1} << kShift);
     }
   }
 
@@ -119,7 +120,7 @@ class Layer {
     return exponent;
   }
 
-  learn::LayerWeightsLayout layout_;
+  learn::FusedLayer layout_;
   std::uint64_t samples_;
   int base_exponent_ = 0;
   std::vector<Int128> numerators_;
@@ -133,7 +134,7 @@ class Averager {
   static Result<server::Candidate> average(const server::Accumulated& sum, const ModelSpec& spec,
                                            Bytes base_weights) {
     const auto plan = learn::plan_memory(spec);
-    if (!plan.ok() || plan->parameter_count != sum.sums().size() || sum.contributor_count() == 0 ||
+    if (!plan.ok() || plan->trainable_count != sum.sums().size() || sum.contributor_count() == 0 ||
         sum.sample_count() == 0) {
       return Status::kInvalidArgument;
     }
@@ -142,10 +143,12 @@ class Averager {
     server::Candidate candidate;
     candidate.spec_ = spec;
     candidate.contributor_count_ = sum.contributor_count();
-    candidate.weights_.resize(plan->weights_blob_bytes);
-    for (const learn::LayerWeightsLayout& layout : learn::DenseLayers(spec)) {
+    // What is frozen stays as it is, byte for byte.
+    candidate.weights_.assign(base_weights.begin(), base_weights.end());
+    for (const learn::FusedLayer& layout : learn::ParameterLayers(spec)) {
       Layer layer(layout, sum.sample_count());
       SKEP_TRY(layer.read_base(base_weights));
+      if (!layout.trainable) continue;
       layer.add(sum.sums());
       SKEP_TRY(layer.write(candidate.weights_));
     }

@@ -42,17 +42,31 @@ std::string_view view_of(const coap_string_t* text) {
   return {reinterpret_cast<const char*>(text->s), text->length};
 }
 
-// "v=N", a decimal number without sign, blanks or leading zeros.
-std::optional<std::uint32_t> parse_version(std::string_view query) {
-  const std::string_view prefix = wire::kModelVersionQuery;
-  if (!query.starts_with(prefix)) return std::nullopt;
-  query.remove_prefix(prefix.size());
+/// What a device asks of the model resource.
+struct ModelQuery {
   std::uint32_t version = 0;
-  const auto [end, error] = std::from_chars(query.data(), query.data() + query.size(), version);
-  if (error != std::errc() || end != query.data() + query.size() || query.front() == '0') {
-    return std::nullopt;
-  }
+  std::uint32_t base_version = 0;  ///< That it has and wants a patch from; 0 = none.
+};
+
+// `prefix` and a decimal number ≥ 1 without sign, blanks or leading zeros; takes them from `text`.
+std::optional<std::uint32_t> take_version(std::string_view& text, std::string_view prefix) {
+  if (!text.starts_with(prefix)) return std::nullopt;
+  text.remove_prefix(prefix.size());
+  std::uint32_t version = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (error != std::errc() || text.front() == '0') return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
   return version;
+}
+
+// "v=N" or "v=N&from=M".
+std::optional<ModelQuery> parse_model_query(std::string_view text) {
+  const auto version = take_version(text, wire::kModelVersionQuery);
+  if (!version) return std::nullopt;
+  if (text.empty()) return ModelQuery{.version = *version, .base_version = 0};
+  const auto base_version = take_version(text, wire::kBaseVersionQuery);
+  if (!base_version || !text.empty()) return std::nullopt;
+  return ModelQuery{.version = *version, .base_version = *base_version};
 }
 
 coap_address_t to_coap_address(const CoapAddress& address) {
@@ -152,11 +166,12 @@ struct CoapEndpoint::Callbacks {
 
 CoapEndpoint::CoapEndpoint(const CoapAddress& address, const pki::FederationPaths& paths,
                            const std::filesystem::path& database,
-                           coordinator::Coordinator& coordinator, intake::Intake& intake)
+                           coordinator::Coordinator& coordinator, intake::Intake& intake,
+                           std::uint32_t patch_depth)
     : coordinator_(coordinator),
       intake_(intake),
       sessions_(database),
-      models_(coordinator),
+      models_(coordinator, patch_depth),
       listen_(address.listen) {
   coap_startup();
   context_.reset(coap_new_context(nullptr));
@@ -349,24 +364,33 @@ void CoapEndpoint::get_round(coap_resource_t* resource, coap_session_t* session,
 void CoapEndpoint::get_model(coap_session_t* session, const coap_pdu_t* request,
                              const coap_string_t* query, coap_pdu_t* response) {
   if (identify_or_refuse(session, response) == nullptr) return;
-  const auto version = parse_version(view_of(query));
-  if (!version) {
-    set_problem(response, Status::kInvalidArgument, "query: expected v=N with a model version", 0);
+  const auto asked = parse_model_query(view_of(query));
+  if (!asked) {
+    set_problem(response, Status::kInvalidArgument,
+                "query: expected v=N or v=N&from=M with model versions", 0);
     return;
   }
-  const ServedModel* model = models_.find(*version);
+  const ServedModel* model = models_.find(asked->version);
   if (model == nullptr) {
     set_problem(response, Status::kNotFound,
-                "there is no released model version " + std::to_string(*version), 0);
+                "there is no released model version " + std::to_string(asked->version), 0);
     return;
   }
-  if (has_etag(request, model->etag)) {
+  const ServedPatch* patch =
+      asked->base_version == 0 ? nullptr : models_.find_patch(*model, asked->base_version);
+  const auto& etag = patch == nullptr ? model->etag : patch->etag;
+  // Who has the package needs no patch to it.
+  for (const auto& current : {model->etag, etag}) {
+    if (!has_etag(request, current)) continue;
     coap_pdu_set_code(response, static_cast<coap_pdu_code_t>(wire::kCodeValid));
-    coap_add_option(response, COAP_OPTION_ETAG, model->etag.size(), model->etag.data());
+    coap_add_option(response, COAP_OPTION_ETAG, current.size(), current.data());
     return;
   }
-  const std::size_t sent = set_block_of(response, request, *model->package, model->etag);
-  count_download(coordinator_.signed_plan()->round, sent);
+  const SentBlock sent =
+      set_block_of(response, request, patch == nullptr ? *model->package : patch->patch, etag);
+  count_download(coordinator_.signed_plan()->round, sent.bytes);
+  (patch == nullptr ? counters_.package_bytes : counters_.patch_bytes) += sent.bytes;
+  if (sent.is_last) ++(patch == nullptr ? counters_.packages : counters_.patches);
 }
 
 void CoapEndpoint::post_update(coap_session_t* session, const coap_pdu_t* request,

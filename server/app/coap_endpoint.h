@@ -37,6 +37,10 @@ struct CoapAddress {
 struct CoapCounters {
   std::atomic<std::uint64_t> sessions = 0;
   std::atomic<std::uint64_t> bytes_down = 0;  ///< Payload of plans and models.
+  std::atomic<std::uint64_t> packages = 0;    ///< Whole models sent to their last block.
+  std::atomic<std::uint64_t> package_bytes = 0;
+  std::atomic<std::uint64_t> patches = 0;  ///< Patches sent to their last block.
+  std::atomic<std::uint64_t> patch_bytes = 0;
 };
 
 /// One DTLS endpoint with mutual X.509 authentication; there is no other endpoint.
@@ -46,10 +50,10 @@ struct CoapCounters {
 class CoapEndpoint {
  public:
   /// Errors: PkiError if key or certificates cannot be read; std::runtime_error naming the
-  /// address if it cannot be listened on; StoreError.
+  /// address if it cannot be listened on; StoreError. `patch_depth` as in ServedModels.
   CoapEndpoint(const CoapAddress& address, const pki::FederationPaths& paths,
                const std::filesystem::path& database, coordinator::Coordinator& coordinator,
-               intake::Intake& intake);
+               intake::Intake& intake, std::uint32_t patch_depth);
 
   /// Closes all sessions.
   ~CoapEndpoint();

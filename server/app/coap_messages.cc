@@ -98,11 +98,11 @@ bool has_etag(const coap_pdu_t* request, Bytes etag) {
   return false;
 }
 
-std::size_t set_block_of(coap_pdu_t* response, const coap_pdu_t* request, Bytes body, Bytes etag) {
+SentBlock set_block_of(coap_pdu_t* response, const coap_pdu_t* request, Bytes body, Bytes etag) {
   const auto block = requested_block(request);
   if (!block || (block->offset != 0 && block->offset >= body.size())) {
     set_problem(response, Status::kInvalidArgument, "Block2: there is no such block", 0);
-    return 0;
+    return {};
   }
   const unsigned block_bits = block->szx + kSmallestBlockBits;
   const std::size_t length = std::min(body.size() - block->offset, std::size_t{1} << block_bits);
@@ -116,7 +116,7 @@ std::size_t set_block_of(coap_pdu_t* response, const coap_pdu_t* request, Bytes 
   }
   add_uint_option(response, COAP_OPTION_SIZE2, static_cast<std::uint32_t>(body.size()));
   coap_add_data(response, length, body.data() + block->offset);
-  return length;
+  return {.bytes = length, .is_last = !more};
 }
 
 }  // namespace skep::app

@@ -34,10 +34,16 @@ void set_problem(coap_pdu_t* response, std::uint8_t code, Status status, const s
 /// Whether one of the request's ETags is `etag` (RFC 7252, section 5.10.6.2).
 [[nodiscard]] bool has_etag(const coap_pdu_t* request, Bytes etag);
 
-/// Answers 2.05 with the block of `body` that the request asks for, 4.00 if there is no such.
-/// Blocks are at most kCoapBlockBytes long. Returns the number of bytes sent.
+/// What set_block_of() sent.
+struct SentBlock {
+  std::size_t bytes = 0;
+  bool is_last = false;  ///< Of the body.
+};
+
+/// Answers 2.05 with the block of `body` that the request asks for, 4.00 if there is no such (then
+/// nothing was sent). Blocks are at most kCoapBlockBytes long.
 ///
 /// Without state: each block is a request of its own. That suits content that never changes.
-std::size_t set_block_of(coap_pdu_t* response, const coap_pdu_t* request, Bytes body, Bytes etag);
+SentBlock set_block_of(coap_pdu_t* response, const coap_pdu_t* request, Bytes body, Bytes etag);
 
 }  // namespace skep::app

@@ -11,11 +11,14 @@
 #include <string_view>
 #include <utility>
 
+#include "served_models.h"
+
 namespace skep::app {
 namespace {
 
 constexpr std::uint32_t kMaxU32 = std::numeric_limits<std::uint32_t>::max();
-constexpr double kQ16 = 65536.0;
+constexpr double kQ15Unit = 1 / 32768.0;
+constexpr double kQ16Unit = 1 / 65536.0;
 constexpr unsigned kMaxWorkers = 256;
 
 /// Takes keys out of one section and remembers which, so that the rest can be called unknown.
@@ -55,16 +58,28 @@ class Section {
     out = static_cast<Integer>(value->get());
   }
 
-  /// A real number > 0 as Q16.16.
-  void q16(const char* key, std::uint32_t& out) {
+  /// A real number as an integer of `low` … `high` units.
+  void fixed_point(const char* key, std::uint32_t& out, double unit, std::uint32_t low,
+                   std::uint32_t high, const char* range) {
     const toml::node* node = take(key);
     if (node == nullptr) return;
     const auto value = node->value<double>();
-    const double scaled = value ? std::round(*value * kQ16) : 0.0;
-    if (!node->is_number() || !std::isfinite(scaled) || scaled < 1.0 || scaled > kMaxU32) {
-      fail(*node, key, "must be a number from 1/65536 to below 65536");
+    const double scaled = value ? std::round(*value / unit) : NAN;
+    if (!node->is_number() || !(scaled >= low && scaled <= high)) {
+      fail(*node, key, std::string("must be a number ") + range);
     }
     out = static_cast<std::uint32_t>(scaled);
+  }
+
+  void compression(const char* key, CompressionMode& out) {
+    std::string name = name_of(out);
+    text(key, name);
+    std::string known;
+    for (std::size_t i = 0; i < kCompressionNames.size(); ++i) {
+      if (name == kCompressionNames[i]) out = static_cast<CompressionMode>(i + 1);
+      known += (i == 0 ? "" : ", ") + std::string(kCompressionNames[i]);
+    }
+    if (name != name_of(out)) fail(*find(key), key, "must be one of " + known);
   }
 
   [[noreturn]] void fail(const toml::node& node, std::string_view key,
@@ -140,9 +155,14 @@ void read_round(Section section, coordinator::Settings& round) {
   section.integer("learning_rate_shift", round.learning_rate_shift, 0, 30);
   section.integer("local_epochs", round.local_epochs, 1, 1000);
   section.integer("max_local_steps", round.max_local_steps, 0, kMaxU32);
-  section.q16("clip_norm", round.clip_norm_q16);
+  section.fixed_point("clip_norm", round.clip_norm_q16, kQ16Unit, 1, kMaxU32,
+                      "from 1/65536 to below 65536");
+  section.compression("compression", round.compression);
   section.integer("keep_permille", round.keep_permille, 1, 1000);
   section.integer("value_bits", round.value_bits, 2, 16);
+  section.fixed_point("momentum", round.momentum_q15, kQ15Unit, 0, 32767, "from 0 to below 1");
+  section.fixed_point("proximal_mu", round.proximal_mu_q16, kQ16Unit, 0, 1U << 20U,
+                      "from 0 to 16");
   if (round.quorum < round.minimum_updates) {
     const char* key = section.find("quorum") == nullptr ? "minimum_updates" : "quorum";
     section.fail(*section.find(key), key,
@@ -153,9 +173,18 @@ void read_round(Section section, coordinator::Settings& round) {
   section.refuse_unknown();
 }
 
+void read_release(Section section, Config& config) {
+  section.integer("step_bits", config.round.step_bits, 0, 16);
+  if (config.round.step_bits == 1) {
+    section.fail(*section.find("step_bits"), "step_bits", "must be 0, or 2 to 16");
+  }
+  section.integer("patch_depth", config.patch_depth, 0, kMaxPatchDepth);
+  section.refuse_unknown();
+}
+
 void refuse_unknown_sections(const toml::table& root, const std::filesystem::path& file) {
   static const std::set<std::string, std::less<>> kSections = {
-      "coap", "store", "admin", "log", "round", "evaluation", "intake"};
+      "coap", "store", "admin", "log", "round", "evaluation", "release", "intake"};
   for (const auto& [key, node] : root) {
     if (kSections.contains(key.str())) continue;
     std::ostringstream message;
@@ -194,6 +223,8 @@ Config load_config(const std::filesystem::path& path) {
   evaluation.integer("max_accuracy_drop_permille", config.round.max_accuracy_drop_permille, 0,
                      1000);
   evaluation.refuse_unknown();
+
+  read_release(Section(path, root, "release"), config);
 
   Section intake(path, root, "intake");
   intake.integer("workers", config.intake_workers, 0, kMaxWorkers);

@@ -26,6 +26,7 @@ struct Config {
   std::string log_level = "info";
   std::filesystem::path log_file;  ///< Empty = standard error.
   coordinator::Settings round;
+  std::uint32_t patch_depth = 8;  ///< Versions back from which a patch is made; 0 = none.
   unsigned intake_workers = 0;
 };
 

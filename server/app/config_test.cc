@@ -41,6 +41,8 @@ TEST_F(ConfigTest, EmptyFileHasDefaultsBesideIt) {
   EXPECT_EQ(config.database, directory_.path() / "skep.db");
   EXPECT_EQ(config.admin_socket, directory_.path() / "skepd.sock");
   EXPECT_TRUE(config.round.hold_out.empty());
+  EXPECT_EQ(config.round.compression, CompressionMode::kTopK);
+  EXPECT_EQ(config.round.momentum_q15, 0U);
 }
 
 TEST_F(ConfigTest, ReadsEveryKey) {
@@ -65,11 +67,17 @@ learning_rate_shift = 7
 local_epochs = 8
 max_local_steps = 9
 clip_norm = 1.5
+compression = "eden"
 keep_permille = 10
 value_bits = 11
+momentum = 0.875
+proximal_mu = 0.25
 [evaluation]
 holdout = "h.csv"
 max_accuracy_drop_permille = 12
+[release]
+step_bits = 14
+patch_depth = 15
 [intake]
 workers = 13
 )");
@@ -90,8 +98,13 @@ workers = 13
   EXPECT_EQ(config.round.clip_norm_q16, 98304U);
   EXPECT_EQ(config.round.keep_permille, 10U);
   EXPECT_EQ(config.round.value_bits, 11U);
+  EXPECT_EQ(config.round.compression, CompressionMode::kEden);
+  EXPECT_EQ(config.round.momentum_q15, 28672U);
+  EXPECT_EQ(config.round.proximal_mu_q16, 16384U);
   EXPECT_EQ(config.round.hold_out, directory_.path() / "h.csv");
   EXPECT_EQ(config.round.max_accuracy_drop_permille, 12U);
+  EXPECT_EQ(config.round.step_bits, 14U);
+  EXPECT_EQ(config.patch_depth, 15U);
   EXPECT_EQ(config.intake_workers, 13U);
   EXPECT_EQ(config.round.workers, 13U);
 }
@@ -117,6 +130,20 @@ TEST_F(ConfigTest, RefusesValuesOutOfRange) {
         << value;
   }
   EXPECT_THAT(error_of("[round]\nvalue_bits = 17\n"), HasSubstr("round.value_bits"));
+  EXPECT_THAT(
+      error_of("[round]\ncompression = \"zip\"\n"),
+      HasSubstr(":2: round.compression must be one of top-k, ternary, int8, eden, random-k"));
+  EXPECT_THAT(error_of("[round]\ncompression = 1\n"), HasSubstr("round.compression"));
+  for (const char* value : {"1.0", "-0.1", "nan", "\"0.9\""}) {
+    EXPECT_THAT(error_of(std::string("[round]\nmomentum = ") + value + "\n"),
+                HasSubstr("round.momentum"))
+        << value;
+  }
+  EXPECT_THAT(error_of("[round]\nproximal_mu = 16.5\n"), HasSubstr("round.proximal_mu"));
+  EXPECT_THAT(error_of("[release]\nstep_bits = 17\n"), HasSubstr("release.step_bits"));
+  EXPECT_THAT(error_of("[release]\nstep_bits = 1\n"), HasSubstr(":2: release.step_bits must be 0"));
+  EXPECT_THAT(error_of("[release]\npatch_depth = 17\n"), HasSubstr("release.patch_depth"));
+  EXPECT_EQ(load("[release]\nstep_bits = 0\npatch_depth = 0\n").round.step_bits, 0U);
   EXPECT_THAT(error_of("coap = 3\n"), HasSubstr("coap must be a table"));
 }
 

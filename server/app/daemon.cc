@@ -110,7 +110,7 @@ class Daemon::Engine {
                      {.signing = signing_key_, .aggregation = aggregation_key_}, unix_now_s()),
         intake_(config.database, intake_settings(config), aggregation_key_, coordinator_),
         endpoint_({.listen = config.listen, .port = config.port}, paths_, config.database,
-                  coordinator_, intake_) {
+                  coordinator_, intake_, config.patch_depth) {
     coordinator_.on_plan_changed([this] { signal_plan_changed(); });
     for (const int fd : {endpoint_.wait_fd(), intake_.answers_fd(), plan_changed_.get(),
                          signals_.get(), timer_.get()}) {
@@ -190,7 +190,11 @@ class Daemon::Engine {
     return {.uri = endpoint_.uri(),
             .port = endpoint_.port(),
             .sessions = counters.sessions,
-            .bytes_down = counters.bytes_down};
+            .bytes_down = counters.bytes_down,
+            .packages = counters.packages,
+            .package_bytes = counters.package_bytes,
+            .patches = counters.patches,
+            .patch_bytes = counters.patch_bytes};
   }
 
   // In the order in which they need each other; the first is destroyed last.

@@ -165,6 +165,48 @@ TEST_F(CoordinatorTest, OpensARoundWithASignedPlan) {
   EXPECT_EQ(gateway.coordinator.model_package(2), nullptr);
 }
 
+TEST_F(CoordinatorTest, PlanSaysHowToCompressAndOptimise) {
+  settings_.momentum_q15 = 29491;
+  settings_.proximal_mu_q16 = 655;
+  settings_.compression = CompressionMode::kTernary;
+  settings_.keep_permille = 50;
+  const wire::RoundPlan ternary = Gateway(federation_, settings_).plan();
+  EXPECT_EQ(ternary.version, 2U);
+  EXPECT_EQ(ternary.compression, skep_Compression_COMPRESSION_TERNARY);
+  EXPECT_EQ(ternary.keep_permille, 50U);
+  EXPECT_EQ(ternary.value_bits, 0U) << "which ternary does not have";
+  EXPECT_EQ(ternary.momentum_q15, 29491U);
+  EXPECT_EQ(ternary.proximal_mu_q16, 655U);
+
+  settings_.momentum_q15 = 32768;
+  EXPECT_EQ(error_of([&] { Gateway(federation_, settings_); }), Status::kInvalidArgument);
+}
+
+// Each mode's devices, gateway, exact sum and new model; what they learn shows on held-out samples.
+TEST_F(CoordinatorTest, LearnsWithEveryCompression) {
+  for (const CompressionMode mode :
+       {CompressionMode::kTopK, CompressionMode::kTernary, CompressionMode::kInt8,
+        CompressionMode::kEden, CompressionMode::kRandomK}) {
+    SCOPED_TRACE(name_of(mode));
+    Federation federation(6);
+    insert_first_model(federation);
+    Settings settings = settings_;
+    settings.compression = mode;
+    settings.keep_permille = 500;
+    settings.hold_out = federation.folder() / "holdout.csv";
+    settings.max_accuracy_drop_permille = 1000;
+    intake_testing::write_hold_out(settings.hold_out, federation.spec(), 200);
+    Gateway gateway(federation, settings);
+    for (int round = 1; round <= 4; ++round) {
+      for (unsigned device = 0; device < 3; ++device) {
+        ASSERT_EQ(gateway.answer(device, {.sample_count = 200}), Status::kOk);
+      }
+      gateway.wait_for_changes(round);
+    }
+    EXPECT_GT(gateway.model().manifest.evaluation.correct_count, 190U);
+  }
+}
+
 TEST_F(CoordinatorTest, QuorumReleasesANewModel) {
   Gateway gateway(federation_, settings_);
   const wire::RoundPlan first = gateway.plan();

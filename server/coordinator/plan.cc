@@ -7,6 +7,7 @@
 #include <string>
 
 #include "skep/compress/compressor.h"
+#include "skep/release/step.h"
 #include "skep/seal/sha256.h"
 
 namespace skep::coordinator {
@@ -28,17 +29,26 @@ std::uint32_t key_id_of(Bytes public_key) {
          std::uint32_t{bytes[2]} << 8U | std::uint32_t{bytes[3]};
 }
 
+/// The fields that the mode has; the others are 0.
+Compression compression_of(const Settings& settings) {
+  const CompressionMode mode = settings.compression;
+  return {.mode = mode,
+          .keep_permille =
+              static_cast<std::uint16_t>(has_keep_count(mode) ? settings.keep_permille : 0),
+          .value_bits = static_cast<std::uint8_t>(has_value_bits(mode) ? settings.value_bits : 0)};
+}
+
 void check_update_fits(const Settings& settings, const Base& base) {
-  const compress::Options options{
-      .keep_count = compress::keep_count_for(base.parameter_count, settings.keep_permille),
-      .value_bits = static_cast<std::uint8_t>(settings.value_bits)};
+  const compress::Options options =
+      compress::options_for(compression_of(settings), base.parameter_count, 0, Norm{1});
   const std::uint32_t bound =
       seal::sealed_bytes_bound(compress::max_compressed_bytes(base.parameter_count, options));
   if (bound > kMaxUpdateBytes) {
     throw CoordinatorError(Status::kTooLarge,
                            "updates of up to " + std::to_string(bound) + " bytes: at most " +
                                std::to_string(kMaxUpdateBytes) +
-                               " can be sent; lower keep_permille or value_bits");
+                               " can be sent; lower keep_permille or value_bits, or choose another "
+                               "compression");
   }
 }
 
@@ -54,7 +64,11 @@ void check(const Settings& settings) {
   check_range("clip_norm_q16", settings.clip_norm_q16, 1, kMax);
   check_range("keep_permille", settings.keep_permille, 1, 1000);
   check_range("value_bits", settings.value_bits, compress::kMinValueBits, compress::kMaxValueBits);
+  check_range("momentum_q15", settings.momentum_q15, 0, 32767);
   check_range("max_accuracy_drop_permille", settings.max_accuracy_drop_permille, 0, 1000);
+  if (settings.step_bits != 0) {
+    check_range("step_bits", settings.step_bits, release::kMinStepBits, release::kMaxStepBits);
+  }
 }
 
 wire::RoundPlan make_plan(const Settings& settings, const store::FederationId& federation,
@@ -62,7 +76,7 @@ wire::RoundPlan make_plan(const Settings& settings, const store::FederationId& f
                           skep_RoundState state) {
   check_update_fits(settings, base);
   wire::RoundPlan plan{};
-  plan.version = 1;
+  plan.version = wire::kRoundPlanVersion;
   std::ranges::copy(federation, plan.federation);
   plan.state = state;
   plan.round = round;
@@ -78,8 +92,12 @@ wire::RoundPlan make_plan(const Settings& settings, const store::FederationId& f
   plan.max_local_steps = settings.max_local_steps;
   plan.batch_size = 1;
   plan.clip_norm_q16 = settings.clip_norm_q16;
-  plan.keep_permille = settings.keep_permille;
-  plan.value_bits = settings.value_bits;
+  const Compression compression = compression_of(settings);
+  plan.compression = static_cast<skep_Compression>(compression.mode);
+  plan.keep_permille = compression.keep_permille;
+  plan.value_bits = compression.value_bits;
+  plan.momentum_q15 = settings.momentum_q15;
+  plan.proximal_mu_q16 = settings.proximal_mu_q16;
   plan.deadline_ms = static_cast<std::uint32_t>(std::min<std::uint64_t>(
       std::uint64_t{settings.deadline_s} * 1000, std::numeric_limits<std::uint32_t>::max()));
   plan.key_id = key_id_of(key.public_key());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "skep/learn/memory_plan.h"
+#include "skep/release/step.h"
 #include "skep/seal/sha256.h"
 
 namespace skep::coordinator {
@@ -24,8 +25,17 @@ T require(Result<T> result, const char* what) {
   return *std::move(result);
 }
 
-std::int64_t drop(const wire::EvaluationMetrics& candidate, const wire::EvaluationMetrics& base) {
-  return std::int64_t{base.correct_count} - std::int64_t{candidate.correct_count};
+bool is_less_often_right(const wire::EvaluationMetrics& candidate,
+                         const wire::EvaluationMetrics& base, std::uint32_t margin_permille) {
+  const std::int64_t drop =
+      std::int64_t{base.correct_count} - std::int64_t{candidate.correct_count};
+  return drop * 1000 > std::int64_t{margin_permille} * std::int64_t{candidate.sample_count};
+}
+
+bool has_higher_loss(const wire::EvaluationMetrics& candidate, const wire::EvaluationMetrics& base,
+                     std::uint32_t margin_permille) {
+  return std::uint64_t{candidate.mean_loss_q16} * 1000 >
+         std::uint64_t{base.mean_loss_q16} * (1000 + margin_permille);
 }
 
 }  // namespace
@@ -43,7 +53,7 @@ Base Publisher::load_base(const store::Model& model) {
   Base base;
   base.version = model.version;
   base.spec = opened.spec;
-  base.parameter_count = require(learn::plan_memory(opened.spec), "model").parameter_count;
+  base.parameter_count = require(learn::plan_memory(opened.spec), "model").trainable_count;
   base.weights = std::move(opened.weights);
   std::ranges::copy(opened.manifest.weights_digest, base.weights_digest.begin());
   base.evaluation = evaluate(base.spec, base.weights);
@@ -55,7 +65,7 @@ Base Publisher::to_base(const server::Candidate& candidate, const server::Releas
   Base base;
   base.version = release.version();
   base.spec = candidate.spec();
-  base.parameter_count = require(learn::plan_memory(base.spec), "model").parameter_count;
+  base.parameter_count = require(learn::plan_memory(base.spec), "model").trainable_count;
   base.weights.assign(candidate.weights().begin(), candidate.weights().end());
   base.weights_digest = require(seal::sha256(base.weights), "hashing the weights");
   base.evaluation = release.evaluation();
@@ -87,12 +97,19 @@ server::Candidate Publisher::candidate_from_foreign(Bytes package) {
   return candidate;
 }
 
+server::Candidate Publisher::quantise_step(server::Candidate candidate, const Base& base) const {
+  if (settings_.step_bits == 0) return candidate;
+  candidate.weights_ = release::quantise_step(candidate.spec_, base.weights, candidate.weights_,
+                                              settings_.step_bits);
+  return candidate;
+}
+
 server::Release Publisher::publish(const server::Candidate& candidate, const Base& base,
                                    const Edition& edition) {
   server::Release release;
   release.version_ = edition.version;
   release.evaluation_ = evaluate(candidate.spec(), candidate.weights());
-  release.accepted_ = edition.force || !is_worse(release.evaluation_, base.evaluation);
+  release.accepted_ = edition.force || !is_worse(candidate.spec(), release.evaluation_, base);
   release.package_ = release::build_package({.federation = federation_,
                                              .model_name = model_name_,
                                              .model_version = edition.version,
@@ -114,7 +131,8 @@ wire::EvaluationMetrics Publisher::evaluate(const ModelSpec& spec, Bytes weights
 }
 
 const release::HoldOut& Publisher::hold_out_for(const ModelSpec& spec) {
-  const std::array<int, 3> shape{spec.inputs, spec.input_exponent, spec.outputs()};
+  const std::array<int, 4> shape{spec.inputs, spec.input_exponent, spec.outputs(),
+                                 static_cast<int>(spec.loss)};
   if (!hold_out_ || hold_out_shape_ != shape) {
     hold_out_.emplace(release::load_hold_out(settings_.hold_out, spec));
     hold_out_shape_ = shape;
@@ -122,10 +140,14 @@ const release::HoldOut& Publisher::hold_out_for(const ModelSpec& spec) {
   return *hold_out_;
 }
 
-bool Publisher::is_worse(const wire::EvaluationMetrics& candidate,
-                         const wire::EvaluationMetrics& base) const {
-  return drop(candidate, base) * 1000 >
-         std::int64_t{settings_.max_accuracy_drop_permille} * std::int64_t{candidate.sample_count};
+bool Publisher::is_worse(const ModelSpec& spec, const wire::EvaluationMetrics& candidate,
+                         const Base& base) const {
+  const std::uint32_t margin = settings_.max_accuracy_drop_permille;
+  if (release::has_accuracy(spec.loss) && release::has_accuracy(base.spec.loss)) {
+    return is_less_often_right(candidate, base.evaluation, margin);
+  }
+  // Losses of another kind cannot be compared.
+  return spec.loss == base.spec.loss && has_higher_loss(candidate, base.evaluation, margin);
 }
 
 }  // namespace skep::coordinator

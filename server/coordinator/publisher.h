@@ -43,16 +43,23 @@ class Publisher {
   /// The signature is not checked. Errors: CoordinatorError as Coordinator::import_model().
   server::Candidate candidate_from_foreign(Bytes package);
 
+  /// The candidate with its step from `base` in the configured number of bits, so that devices
+  /// have little to download; what is evaluated and released is exactly that.
+  /// Errors: ReleaseError as release::quantise_step().
+  [[nodiscard]] server::Candidate quantise_step(server::Candidate candidate,
+                                                const Base& base) const;
+
   /// Accepted unless it classifies fewer hold-out samples right than `base`, by more than the
-  /// margin. Errors: ReleaseError.
+  /// margin; an autoencoder unless its mean loss is higher than that of `base`, by more than the
+  /// margin's part of it. A model of another kind is not compared. Errors: ReleaseError.
   server::Release publish(const server::Candidate& candidate, const Base& base,
                           const Edition& edition);
 
  private:
   wire::EvaluationMetrics evaluate(const ModelSpec& spec, Bytes weights);
   const release::HoldOut& hold_out_for(const ModelSpec& spec);
-  [[nodiscard]] bool is_worse(const wire::EvaluationMetrics& candidate,
-                              const wire::EvaluationMetrics& base) const;
+  [[nodiscard]] bool is_worse(const ModelSpec& spec, const wire::EvaluationMetrics& candidate,
+                              const Base& base) const;
 
   const Settings& settings_;
   const seal::SigningKey& signing_key_;
@@ -62,7 +69,7 @@ class Publisher {
 
   // The file is read once for each shape of model, which decides what it must look like.
   std::optional<release::HoldOut> hold_out_;
-  std::array<int, 3> hold_out_shape_{};  // inputs, input exponent, outputs
+  std::array<int, 4> hold_out_shape_{};  // inputs, input exponent, outputs, loss
 };
 
 }  // namespace skep::coordinator

@@ -13,8 +13,11 @@ namespace {
 
 constexpr std::int64_t kRetryAfterS = 10;
 
-std::optional<double> accuracy_of(const wire::EvaluationMetrics& evaluation) {
-  if (evaluation.sample_count == 0) return std::nullopt;
+std::optional<double> accuracy_of(const server::Candidate& candidate,
+                                  const wire::EvaluationMetrics& evaluation) {
+  if (evaluation.sample_count == 0 || !release::has_accuracy(candidate.spec().loss)) {
+    return std::nullopt;
+  }
   return static_cast<double>(evaluation.correct_count) / evaluation.sample_count;
 }
 
@@ -29,7 +32,7 @@ store::Model to_row(const server::Release& release, const Edition& edition) {
 void log(const char* what, const Outcome& outcome, std::uint32_t contributors) {
   spdlog::info("{}: round {}, version {} {}, {} contributors, accuracy {}", what, outcome.round,
                outcome.version, outcome.released ? "released" : "rejected", contributors,
-               outcome.accuracy ? std::to_string(*outcome.accuracy) : "not evaluated");
+               outcome.accuracy ? std::to_string(*outcome.accuracy) : "none");
 }
 
 }  // namespace
@@ -99,9 +102,10 @@ Outcome RoundEngine::aggregate(bool force) {
   if (sum.contributor_count() < settings_.minimum_updates) {
     return abandon(*std::move(round), "too few updates can be used");
   }
-  const auto candidate = aggregate::average(sum, base_.spec, base_.weights);
+  auto candidate = aggregate::average(sum, base_.spec, base_.weights);
   if (!candidate.ok()) return abandon(*std::move(round), to_string(candidate.status()));
-  return close_with(*candidate, *std::move(round), force);
+  return close_with(publisher_.quantise_step(*std::move(candidate), base_), *std::move(round),
+                    force);
 }
 
 Outcome RoundEngine::close_with(const server::Candidate& candidate, store::Round round,
@@ -116,12 +120,14 @@ Outcome RoundEngine::close_with(const server::Candidate& candidate, store::Round
   round.state = release.accepted() ? store::RoundState::kReleased : store::RoundState::kRejected;
   round.closed_unix_s = edition.created_unix_s;
   round.version = edition.version;
-  round.evaluation_samples = release.evaluation().sample_count;
-  round.evaluation_correct = release.evaluation().correct_count;
+  if (release::has_accuracy(candidate.spec().loss)) {
+    round.evaluation_samples = release.evaluation().sample_count;
+    round.evaluation_correct = release.evaluation().correct_count;
+  }
   const Outcome outcome{.round = round.id,
                         .version = edition.version,
                         .released = release.accepted(),
-                        .accuracy = accuracy_of(release.evaluation())};
+                        .accuracy = accuracy_of(candidate, release.evaluation())};
   log(force ? "aggregated by force" : "aggregated", outcome, candidate.contributor_count());
   turn(&model, &round,
        release.accepted() ? std::optional(Publisher::to_base(candidate, release)) : std::nullopt);
@@ -162,7 +168,7 @@ Outcome RoundEngine::rollback(std::uint32_t to_version) {
   const Outcome outcome{.round = open ? open->id : 0,
                         .version = edition.version,
                         .released = true,
-                        .accuracy = accuracy_of(release.evaluation())};
+                        .accuracy = accuracy_of(candidate, release.evaluation())};
   turn(&model, open ? &*open : nullptr, Publisher::to_base(candidate, release));
   log(("rolled back to " + name).c_str(), outcome, candidate.contributor_count());
   return outcome;
@@ -180,7 +186,7 @@ Outcome RoundEngine::import_model(Bytes package, bool force) {
   Outcome outcome{.round = 0,
                   .version = edition.version,
                   .released = release.accepted(),
-                  .accuracy = accuracy_of(release.evaluation())};
+                  .accuracy = accuracy_of(candidate, release.evaluation())};
   if (!release.accepted()) {
     store_.insert_model(model);
   } else {

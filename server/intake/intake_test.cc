@@ -115,8 +115,10 @@ TEST_F(IntakeTest, RefusalsDoNotChangeTheDatabase) {
       {Status::kMalformed, federation_.seal_raw(federation_.make_header(1, plan_), no_update,
                                                 federation_.device_key(1))},
       {Status::kWrongBase, federation_.seal(1, plan_, {.base_digest = store::Digest{}})},
-      {Status::kMalformed, federation_.seal(1, plan_, {.keep_permille = 1000})},
-      {Status::kMalformed, federation_.seal(1, plan_, {.value_bits = 16})},
+      {Status::kMalformed,
+       federation_.seal(1, plan_, {.compression = Compression{CompressionMode::kTopK, 1000, 12}})},
+      {Status::kMalformed,
+       federation_.seal(1, plan_, {.compression = Compression{CompressionMode::kTopK, 300, 16}})},
   };
   for (const auto& [expected, bytes] : cases) {
     const Answer answer = send(intake, 1, bytes);

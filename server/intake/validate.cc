@@ -4,10 +4,11 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "skep/compress/compressor.h"
 #include "skep/compress/decoder.h"
-#include "skep/core/norm.h"
 #include "skep/seal/sha256.h"
 
 namespace skep::intake {
@@ -152,21 +153,14 @@ class Validator {
                Bytes(rules.plan.base_digest).first(content.base_digest.size()))) {
       return refuse(Status::kWrongBase, "base digest is not that of the plan");
     }
-    const auto summary = compress::inspect(content.delta, rules.parameter_count);
-    if (!summary.ok()) return refuse_decoding(summary.status(), "delta");
-    if (auto refusal = check_header(summary->header, rules)) return *std::move(refusal);
-    if (!norm_at_most(summary->sum_of_squares, summary->header.exponent,
-                      Norm{rules.plan.clip_norm_q16})) {
-      return refuse(Status::kNormExceeded, "the delta's norm is above the clip norm");
-    }
-    auto delta = decode(content.delta, summary->header, rules.parameter_count);
-    if (!delta.ok()) return refuse_decoding(delta.status(), "delta");
+    auto delta = decode(content.delta, opened.device(), rules);
+    if (const auto* refusal = std::get_if<Refusal>(&delta)) return *refusal;
 
     server::Valid valid;
     valid.sample_count_ = content.sample_count;
     valid.loss_before_q16_ = content.loss_before_q16;
     valid.loss_after_q16_ = content.loss_after_q16;
-    valid.delta_ = std::move(*delta);
+    valid.delta_ = std::get<server::SparseDelta>(std::move(delta));
     valid.device_ = std::move(opened.device_);
     valid.round_ = opened.round_;
     valid.digest_ = opened.digest_;
@@ -175,38 +169,47 @@ class Validator {
   }
 
  private:
-  static std::optional<Refusal> check_header(const compress::CompressedHeader& header,
-                                             const RoundRules& rules) {
-    const std::uint32_t count =
-        compress::keep_count_for(rules.parameter_count, rules.plan.keep_permille);
-    if (header.count != count) {
-      return refuse(Status::kMalformed, "delta has " + std::to_string(header.count) +
-                                            " elements, the plan " + std::to_string(count));
+  static std::variant<server::SparseDelta, Refusal> decode(Bytes bytes, const std::string& device,
+                                                           const RoundRules& rules) {
+    const std::uint32_t dimension = rules.parameter_count;
+    const Norm clip_norm{rules.plan.clip_norm_q16};
+    const compress::Options options =
+        compress::options_for(wire::to_compression(rules.plan), dimension,
+                              compress::public_seed(rules.plan.nonce, device.c_str()), clip_norm);
+    std::vector<std::int32_t> values(compress::decoded_elements(dimension, options.mode));
+    const auto decoded = compress::decode(bytes, dimension, options, values);
+    if (!decoded.ok()) return refuse_delta(decoded.status(), options);
+    if (!norm_at_most(*decoded, clip_norm)) {
+      return refuse(Status::kNormExceeded, "the delta's norm is above the clip norm");
     }
-    if (header.value_bits != rules.plan.value_bits) {
-      return refuse(Status::kMalformed, "delta has " + std::to_string(header.value_bits) +
-                                            " bits a value, the plan " +
-                                            std::to_string(rules.plan.value_bits));
-    }
-    return std::nullopt;
+    return to_sparse(*decoded, std::span(values).first(dimension));
   }
 
-  static Result<server::SparseDelta> decode(Bytes bytes, const compress::CompressedHeader& header,
-                                            std::uint32_t dimension) {
-    server::SparseDelta delta{
-        .dimension = dimension, .exponent = header.exponent, .indices = {}, .values = {}};
-    delta.indices.reserve(header.count);
-    delta.values.reserve(header.count);
-    auto decoder = compress::Decoder::open(bytes, dimension);
-    if (!decoder.ok()) return decoder.status();
-    std::uint32_t index = 0;
-    std::int32_t value = 0;
-    for (;;) {
-      SKEP_ASSIGN_OR_RETURN(const bool more, decoder->next(index, value));
-      if (!more) return delta;
-      delta.indices.push_back(index);
-      delta.values.push_back(static_cast<std::int16_t>(value));
+  static Refusal refuse_delta(Status status, const compress::Options& options) {
+    if (status == Status::kUnsupportedVersion) return refuse_decoding(status, "delta");
+    std::string expected = name_of(options.mode);
+    if (has_keep_count(options.mode)) {
+      expected += ", " + std::to_string(options.keep_count) + " elements";
     }
+    if (has_value_bits(options.mode)) {
+      expected += ", " + std::to_string(options.value_bits) + " bits";
+    }
+    return refuse(status, "delta is not what the plan asks: " + expected);
+  }
+
+  static server::SparseDelta to_sparse(const compress::Decoded& decoded,
+                                       std::span<const std::int32_t> values) {
+    server::SparseDelta delta{.dimension = static_cast<std::uint32_t>(values.size()),
+                              .exponent = decoded.exponent,
+                              .scale = decoded.scale,
+                              .indices = {},
+                              .values = {}};
+    for (std::uint32_t i = 0; i < values.size(); ++i) {
+      if (values[i] == 0) continue;
+      delta.indices.push_back(i);
+      delta.values.push_back(values[i]);
+    }
+    return delta;
   }
 };
 

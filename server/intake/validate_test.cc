@@ -7,7 +7,6 @@
 #include <map>
 
 #include "skep/compress/decoder.h"
-#include "skep/core/norm.h"
 #include "skep/intake_testing/federation.h"
 #include "skep/seal/sha256.h"
 
@@ -106,8 +105,9 @@ TEST_F(ValidateTest, GenuineUpdateIsValid) {
   EXPECT_EQ(valid.delta().dimension, federation_.parameter_count());
   EXPECT_EQ(valid.delta().indices.size(), 16U);  // ceil(51 * 0.3)
   EXPECT_EQ(valid.delta().values.size(), 16U);
+  EXPECT_EQ(valid.delta().scale, 1U);
   EXPECT_TRUE(std::ranges::is_sorted(valid.delta().indices));
-  EXPECT_TRUE(std::ranges::any_of(valid.delta().values, [](int value) { return value != 0; }));
+  EXPECT_TRUE(std::ranges::none_of(valid.delta().values, [](int value) { return value == 0; }));
 }
 
 TEST_F(ValidateTest, GarbageIsMalformed) {
@@ -243,9 +243,12 @@ TEST_F(ValidateTest, DeltasThatDoNotKeepThePlanAreMalformed) {
   auto shorter = delta_of_plan();
   shorter.pop_back();
   EXPECT_EQ(status_of_bytes(with_delta(shorter)), Status::kMalformed);
-  EXPECT_EQ(status_of_bytes(federation_.seal(0, plan_, {.keep_permille = 500})),
-            Status::kMalformed);
-  EXPECT_EQ(status_of_bytes(federation_.seal(0, plan_, {.value_bits = 8})), Status::kMalformed);
+  const auto compressed_as = [&](const Compression& compression) {
+    return status_of_bytes(federation_.seal(0, plan_, {.compression = compression}));
+  };
+  EXPECT_EQ(compressed_as({CompressionMode::kTopK, 300, 12}), Status::kOk);
+  EXPECT_EQ(compressed_as({CompressionMode::kTopK, 500, 12}), Status::kMalformed);
+  EXPECT_EQ(compressed_as({CompressionMode::kTopK, 300, 8}), Status::kMalformed);
   auto longer = delta_of_plan();
   longer.push_back(0);
   EXPECT_EQ(status_of_bytes(with_delta(longer)), Status::kMalformed);
@@ -255,22 +258,22 @@ TEST_F(ValidateTest, NormAboveTheClipNormIsRefusedExactly) {
   const auto bytes = federation_.seal(0, plan_, {.sample_count = 60});
   ASSERT_EQ(status_of_bytes(bytes), Status::kOk);
   // The smallest bound that takes it, by bisection over the exact comparison; one less does not.
-  const auto delta = compress::inspect(
-      [&] {
-        const auto sealed = wire::decode_sealed_update(bytes);
-        static std::vector<std::uint8_t> plain;
-        plain.resize(sealed->ciphertext.size());
-        return seal::open_update(*sealed, federation_.aggregation_key(), plain)->delta;
-      }(),
-      federation_.parameter_count());
+  // The smallest bound that takes it, by bisection over the exact comparison; one less does not.
+  const auto sealed = wire::decode_sealed_update(bytes);
+  std::vector<std::uint8_t> plain(sealed->ciphertext.size());
+  const auto update = seal::open_update(*sealed, federation_.aggregation_key(), plain);
+  std::vector<std::int32_t> values(federation_.parameter_count());
+  const auto delta = compress::decode(
+      update->delta, federation_.parameter_count(),
+      compress::options_for(wire::to_compression(plan_), federation_.parameter_count(), 0, Norm{1}),
+      values);
   ASSERT_TRUE(delta.ok());
   std::uint32_t low = 1;
   std::uint32_t high = plan_.clip_norm_q16;
   while (low < high) {
     const std::uint32_t middle = low + (high - low) / 2;
-    (norm_at_most(delta->sum_of_squares, delta->header.exponent, Norm{middle}) ? high : low) =
-        norm_at_most(delta->sum_of_squares, delta->header.exponent, Norm{middle}) ? middle
-                                                                                  : middle + 1;
+    const bool fits = norm_at_most(*delta, Norm{middle});
+    (fits ? high : low) = fits ? middle : middle + 1;
   }
   ASSERT_GT(low, 1U);
   plan_.clip_norm_q16 = low;
@@ -278,6 +281,48 @@ TEST_F(ValidateTest, NormAboveTheClipNormIsRefusedExactly) {
   plan_.clip_norm_q16 = low - 1;
   EXPECT_EQ(status_of_bytes(bytes), Status::kNormExceeded);
 }
+
+class EveryMode : public ValidateTest, public ::testing::WithParamInterface<CompressionMode> {
+ protected:
+  EveryMode() { Federation::set_compression(plan_, GetParam()); }
+};
+
+TEST_P(EveryMode, GenuineUpdateIsValidAndSmallerThanItsBound) {
+  const auto bytes = federation_.seal(0, plan_);
+  const Outcome outcome = run(bytes);
+  ASSERT_TRUE(std::holds_alternative<server::Valid>(outcome)) << to_string(status_of(outcome));
+  const server::SparseDelta& delta = std::get<server::Valid>(outcome).delta();
+  ASSERT_FALSE(delta.values.empty());
+  EXPECT_EQ(delta.indices.size(), delta.values.size());
+  EXPECT_TRUE(std::ranges::is_sorted(delta.indices));
+  EXPECT_LT(delta.indices.back(), federation_.parameter_count());
+}
+
+TEST_P(EveryMode, NormAboveTheClipNormIsRefused) {
+  // The device keeps a bound that is three times the gateway's.
+  const auto bytes = federation_.seal(0, plan_, {.clip_norm_q16 = 3U << 14U, .sample_count = 60});
+  ASSERT_EQ(status_of_bytes(bytes), Status::kOk);
+  plan_.clip_norm_q16 = 1U << 14U;
+  EXPECT_EQ(status_of_bytes(bytes), Status::kNormExceeded);
+}
+
+TEST_P(EveryMode, OtherModesAreRefused) {
+  for (const CompressionMode mode :
+       {CompressionMode::kTopK, CompressionMode::kTernary, CompressionMode::kInt8,
+        CompressionMode::kEden, CompressionMode::kRandomK}) {
+    wire::RoundPlan other = plan_;
+    Federation::set_compression(other, mode);
+    const Departures departures{.compression = wire::to_compression(other)};
+    EXPECT_EQ(status_of_bytes(federation_.seal(0, plan_, departures)),
+              mode == GetParam() ? Status::kOk : Status::kMalformed)
+        << name_of(mode);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, EveryMode,
+                         ::testing::Values(CompressionMode::kTopK, CompressionMode::kTernary,
+                                           CompressionMode::kInt8, CompressionMode::kEden,
+                                           CompressionMode::kRandomK));
 
 TEST_F(ValidateTest, ReopenTakesOnlyTheBytesThatWereStored) {
   const auto bytes = federation_.seal(0, plan_);

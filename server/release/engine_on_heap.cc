@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "skep/exchange/describe.h"
+
 namespace skep::release {
 namespace {
 
@@ -23,12 +25,11 @@ std::size_t bytes_for(const ModelSpec& spec, learn::Purpose purpose) {
 }  // namespace
 
 learn::MemoryPlan require_plan(const ModelSpec& spec) {
-  const Result<learn::MemoryPlan> plan = learn::plan_memory(spec);
-  if (!plan.ok()) {
-    throw ReleaseError(plan.status(), std::string("the spec is not a model that can run: ") +
-                                          to_string(plan.status()));
+  try {
+    return exchange::require_plan(spec);
+  } catch (const exchange::ExchangeError& error) {
+    throw ReleaseError(error.status(), error.what());
   }
-  return *plan;
 }
 
 EngineOnHeap::EngineOnHeap(const ModelSpec& spec, learn::Purpose purpose)

@@ -4,8 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "skep/exchange/describe.h"
+#include "skep/exchange/onnx_export.h"
 #include "skep/pki/files.h"
-#include "skep/release/onnx.h"
 
 namespace skep::release {
 namespace {
@@ -25,24 +26,27 @@ struct ExportedFile {
   std::vector<std::uint8_t> content;
 };
 
-const char* to_string(LayerKind kind) {
-  switch (kind) {
-    case LayerKind::kDense:
-      return "dense";
-    case LayerKind::kRelu:
-      return "relu";
-  }
-  return "unknown";
+nlohmann::ordered_json describe_window(const Window& window) {
+  return {{"kernel", {window.height, window.width}},
+          {"strides", {window.stride_height, window.stride_width}},
+          {"pads", {window.pad_top, window.pad_left, window.pad_bottom, window.pad_right}}};
 }
 
 nlohmann::ordered_json describe_spec(const ModelSpec& spec) {
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
   for (const LayerSpec& layer : spec.active_layers()) {
-    layers.push_back({{"kind", to_string(layer.kind)}, {"outputs", layer.outputs}});
+    nlohmann::ordered_json json = {{"kind", exchange::name_of(layer.kind)},
+                                   {"outputs", layer.outputs}};
+    if (has_window(layer.kind)) json["window"] = describe_window(layer.window);
+    if (layer.kind == LayerKind::kLeakyRelu) json["negative_slope_q15"] = layer.negative_slope_q15;
+    layers.push_back(std::move(json));
   }
   return {{"inputs", spec.inputs},
+          {"input_height", spec.input_height},
+          {"input_width", spec.input_width},
           {"input_exponent", spec.input_exponent},
-          {"loss", "softmax_cross_entropy"},
+          {"loss", exchange::name_of(spec.loss)},
+          {"frozen_layers", spec.frozen_layers},
           {"layers", std::move(layers)}};
 }
 
@@ -82,6 +86,23 @@ std::vector<std::uint8_t> metadata(const OpenedPackage& opened, Bytes package, B
   };
   const std::string text = json.dump(2) + "\n";
   return {text.begin(), text.end()};
+}
+
+std::vector<std::uint8_t> to_onnx(const OpenedPackage& opened) {
+  const wire::ModelManifest& manifest = opened.manifest;
+  exchange::OnnxMetadata metadata{manifest.model_name, manifest.model_version, {}};
+  metadata.properties = {
+      {"skep.federation", to_hex(manifest.federation)},
+      {"skep.model_name", manifest.model_name},
+      {"skep.model_version", std::to_string(manifest.model_version)},
+      {"skep.weights_sha256", to_hex(manifest.weights_digest)},
+      {"skep.input_exponent", std::to_string(opened.spec.input_exponent)},
+  };
+  try {
+    return exchange::export_onnx(opened.spec, opened.weights, metadata);
+  } catch (const exchange::ExchangeError& error) {
+    throw PackageError(error.status(), error.what());
+  }
 }
 
 /// Everything in the folder follows from the package: written by export, compared by verify.

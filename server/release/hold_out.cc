@@ -31,6 +31,11 @@ class CsvReader {
     return true;
   }
 
+  /// Of the line that next_line() went to.
+  [[nodiscard]] std::size_t column_count() const {
+    return 1 + static_cast<std::size_t>(std::count(line_.begin(), line_.end(), ','));
+  }
+
   /// The next field as an integer in low … high.
   long next_integer(long low, long high, std::size_t column_count) {
     ++column_;
@@ -67,6 +72,24 @@ class CsvReader {
   std::size_t column_ = 0;
 };
 
+long largest_label(const ModelSpec& spec) {
+  switch (spec.loss) {
+    case Loss::kSoftmaxCrossEntropy:
+      return spec.outputs() - 1;
+    case Loss::kBinaryCrossEntropy:
+      return (1L << spec.outputs()) - 1;
+    case Loss::kMeanSquaredError:
+      break;
+  }
+  return std::numeric_limits<std::uint16_t>::max();
+}
+
+/// Whether what the engine has just computed is right. With the mean squared error nothing is.
+bool is_correct(const learn::Engine& engine, std::uint16_t label) {
+  const Result<std::uint16_t> predicted = engine.predicted_class();
+  return predicted.ok() && *predicted == label;
+}
+
 }  // namespace
 
 HoldOut::HoldOut(std::vector<std::int16_t> features, std::vector<std::uint16_t> labels)
@@ -78,18 +101,20 @@ HoldOut::HoldOut(std::vector<std::int16_t> features, std::vector<std::uint16_t> 
 }
 
 HoldOut parse_hold_out(std::string_view text, const std::string& name, const ModelSpec& spec) {
-  const std::size_t columns = std::size_t{spec.inputs} + 1;
   std::vector<std::int16_t> features;
   std::vector<std::uint16_t> labels;
   CsvReader reader(text, name);
   while (reader.next_line()) {
+    const bool has_label =
+        spec.loss != Loss::kMeanSquaredError || reader.column_count() != spec.inputs;
+    const std::size_t columns = std::size_t{spec.inputs} + (has_label ? 1 : 0);
     for (std::size_t i = 0; i < spec.inputs; ++i) {
       features.push_back(static_cast<std::int16_t>(
           reader.next_integer(std::numeric_limits<std::int16_t>::min(),
                               std::numeric_limits<std::int16_t>::max(), columns)));
     }
-    labels.push_back(
-        static_cast<std::uint16_t>(reader.next_integer(0, spec.outputs() - 1, columns)));
+    const long label = has_label ? reader.next_integer(0, largest_label(spec), columns) : 0;
+    labels.push_back(static_cast<std::uint16_t>(label));
   }
   if (labels.empty()) throw ReleaseError(Status::kMalformed, name + " has no samples");
   return {std::move(features), std::move(labels)};
@@ -122,21 +147,20 @@ wire::EvaluationMetrics evaluate(const ModelSpec& spec, Bytes weights, const Hol
   learn::Engine& engine = heap.engine();
   wire::EvaluationMetrics metrics{};
   std::uint64_t loss_sum_q16 = 0;
+  if (samples.width() != spec.inputs && samples.sample_count() != 0) {
+    throw ReleaseError(Status::kInvalidArgument, "samples of " + std::to_string(samples.width()) +
+                                                     " features for a model of " +
+                                                     std::to_string(spec.inputs));
+  }
   for (std::size_t i = 0; i < samples.sample_count(); ++i) {
-    if (!engine.forward(samples.features(i)).ok()) {
-      throw ReleaseError(Status::kInvalidArgument, "samples of " + std::to_string(samples.width()) +
-                                                       " features for a model of " +
-                                                       std::to_string(spec.inputs));
-    }
-    const Result<std::uint32_t> loss_q16 = engine.loss_q16(samples.label(i));
-    const Result<std::uint16_t> predicted = engine.predicted_class();
-    if (!loss_q16.ok() || !predicted.ok()) {
+    const Result<std::uint32_t> loss_q16 = engine.evaluate(samples.features(i), samples.label(i));
+    if (!loss_q16.ok()) {
       throw ReleaseError(Status::kInvalidArgument, "label " + std::to_string(samples.label(i)) +
                                                        " for a model of " +
-                                                       std::to_string(spec.outputs()) + " classes");
+                                                       std::to_string(spec.outputs()) + " outputs");
     }
     loss_sum_q16 += *loss_q16;
-    if (*predicted == samples.label(i)) ++metrics.correct_count;
+    if (is_correct(engine, samples.label(i))) ++metrics.correct_count;
   }
   const std::uint64_t count = samples.sample_count();
   metrics.sample_count = static_cast<std::uint32_t>(count);

@@ -102,6 +102,49 @@ TEST(Evaluate, CountsAndAverages) {
   EXPECT_NEAR(metrics.mean_loss_q16 / 65536.0, expected, 1e-3);
 }
 
+ModelSpec identity_with(Loss loss) {
+  ModelSpec spec = identity_spec();
+  spec.loss = loss;
+  return spec;
+}
+
+TEST(HoldOut, LabelsAreThoseOfTheLoss) {
+  const ModelSpec binary = identity_with(Loss::kBinaryCrossEntropy);
+  EXPECT_EQ(parse_hold_out("1,2,3\n", "x", binary).label(0), 3);
+  EXPECT_THROW((void)parse_hold_out("1,2,4\n", "x", binary), ReleaseError);
+  EXPECT_THROW((void)parse_hold_out("1,2\n", "x", binary), ReleaseError);
+  const ModelSpec autoencoder = identity_with(Loss::kMeanSquaredError);
+  const HoldOut samples = parse_hold_out("1,2\n3,4,65535\n", "x", autoencoder);
+  ASSERT_EQ(samples.sample_count(), 2U);
+  EXPECT_EQ(samples.features(1)[1], 4);
+  for (const char* text : {"1\n", "1,2,65536\n", "1,2,-1\n", "1,2,3,4\n"}) {
+    EXPECT_THROW((void)parse_hold_out(text, "x", autoencoder), ReleaseError) << text;
+  }
+}
+
+TEST(Evaluate, BinaryCrossEntropyIsRightIfAllBitsAre) {
+  const ModelSpec spec = identity_with(Loss::kBinaryCrossEntropy);
+  const HoldOut samples = parse_hold_out("9,-9,1\n9,9,3\n-9,9,1\n", "x", spec);
+  const wire::EvaluationMetrics metrics = evaluate(spec, kIdentityWeights, samples);
+  EXPECT_EQ(metrics.correct_count, 2U);
+  // ln(1 + e^-9) for each right bit, 9 more for each wrong one; the mean of two bits, of three.
+  EXPECT_NEAR(metrics.mean_loss_q16 / 65536.0, 3 + 0.00012340219, 1e-3);
+}
+
+TEST(Evaluate, AnAutoencoderHasALossAndNoAccuracy) {
+  const ModelSpec spec = identity_with(Loss::kMeanSquaredError);
+  // Weights of twice the identity: each output is off by its feature.
+  std::vector<std::uint8_t> twice = kIdentityWeights;
+  twice[2] = twice[8] = 2;
+  const HoldOut samples = parse_hold_out("1,2\n3,4,1\n", "x", spec);
+  const wire::EvaluationMetrics metrics = evaluate(spec, twice, samples);
+  EXPECT_EQ(metrics.sample_count, 2U);
+  EXPECT_EQ(metrics.correct_count, 0U);
+  EXPECT_EQ(metrics.mean_loss_q16, (1 + 4 + 9 + 16) * 65536U / 4);
+  EXPECT_EQ(evaluate(spec, kIdentityWeights, samples).mean_loss_q16, 0U);
+  EXPECT_FALSE(has_accuracy(spec.loss));
+}
+
 TEST(Evaluate, DoesNotDependOnTheOrderOfSamples) {
   const ModelSpec spec = identity_spec();
   const HoldOut forwards = parse_hold_out("9,0,0\n3,2,1\n4,0,1\n", "x", spec);

@@ -524,6 +524,11 @@ TEST_F(BadInput, NotWhatThePlanSays) {
   task = task_;
   task.plan.value_bits += 1;
   expect_refused("more bits", make_update(task, credentials_), "4.00", Status::kMalformed);
+  task = task_;
+  task.plan.compression = skep_Compression_COMPRESSION_TERNARY;
+  task.plan.value_bits = 0;
+  expect_refused("another compression", make_update(task, credentials_), "4.00",
+                 Status::kMalformed);
   expect_accepted(honest(), skep_ReceiptStatus_RECEIPT_STATUS_ACCEPTED);
 }
 

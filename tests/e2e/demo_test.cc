@@ -10,10 +10,23 @@
 namespace skep {
 namespace {
 
-nlohmann::json run_demo(const std::string& seed) {
+nlohmann::json run_demo(const std::string& seed, const process::Command& options = {}) {
   const std::string programs = SKEP_BIN_DIR;
-  return process::run_json({programs + "/skep-demo", "--bin-dir", programs, "--data", SKEP_DATA_DIR,
-                            "--format", "json", "--devices", "8", "--rounds", "6", "--seed", seed});
+  process::Command command{programs + "/skep-demo",
+                           "--bin-dir",
+                           programs,
+                           "--data",
+                           SKEP_DATA_DIR,
+                           "--format",
+                           "json",
+                           "--devices",
+                           "8",
+                           "--rounds",
+                           "6",
+                           "--seed",
+                           seed};
+  command.insert(command.end(), options.begin(), options.end());
+  return process::run_json(command);
 }
 
 TEST(Demo, EveryPartWorksAndTheSeedDecides) {
@@ -33,6 +46,15 @@ TEST(Demo, EveryPartWorksAndTheSeedDecides) {
 
   EXPECT_EQ(run_demo("3").at("model_sha256"), first.at("model_sha256"));
   EXPECT_NE(run_demo("4").at("model_sha256"), first.at("model_sha256"));
+}
+
+// Sparse ternary, one element in ten: less than 180 bytes of delta, the rest is protection.
+TEST(Demo, LearnsWithSparseTernaryUpdates) {
+  const nlohmann::json summary = run_demo("3", {"--compression", "ternary"});
+  EXPECT_LE(summary.at("update_bytes"), 430);
+  EXPECT_GE(summary.at("accuracy"), 0.85);
+  EXPECT_EQ(summary.at("poisoned_release"), "refused");
+  EXPECT_EQ(summary.at("rollback"), "ok");
 }
 
 }  // namespace

@@ -197,7 +197,12 @@ TEST_F(MixedFederation, FiveRoundsAndTheSameBytesOnEveryCore) {
       ASSERT_LT(std::chrono::steady_clock::now(), limit) << board.name();
       std::this_thread::sleep_for(50ms);
     }
+    EXPECT_TRUE(board.events("PatchRefused").empty()) << board.printed();
   }
+  // Since the gateway was killed every core made its models of patches.
+  const nlohmann::json downloads = federation_->operate({"round", "status"}).at("downloads");
+  EXPECT_EQ(downloads.at("packages"), 0);
+  EXPECT_GE(downloads.at("patches"), (kRounds - 2) * kDevices);
 }
 
 // No randomness, no keys and no session: it says so and stops.

@@ -62,8 +62,8 @@ class Booted {
     static const auto key = take(
         seal::VerifyingKey::from_bytes(take(signing_key().public_key(), "public key")), "point");
     static round::PackageTrust trust;
-    static round::WorkspacePolicy policy(
-        take(round::LocalRound::workspace_bytes(kSmallSpec, 1, 16), "workspace"));
+    static round::WorkspacePolicy policy(take(
+        round::LocalRound::workspace_bytes(kSmallSpec, round::kLeastCompression), "workspace"));
     trust.set_key(key);
     model::PackageChecks checks{trust, policy, {}, kSdkVersion};
     std::copy(std::begin(kFederation), std::end(kFederation), checks.federation.begin());

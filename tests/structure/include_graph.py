@@ -16,6 +16,7 @@ import sys
 ROOMS = {
     "sdk/include": "core",
     "sdk/core": "core",
+    "sdk/observe": "observe",
     "sdk/learn": "learn",
     "sdk/privacy": "privacy",
     "sdk/compress": "compress",
@@ -40,7 +41,7 @@ ROOMS = {
 }
 
 # Room → rooms whose headers it may include, besides its own.
-STAGES = {"learn", "privacy", "compress", "seal", "secagg", "model", "transport"}
+STAGES = {"observe", "learn", "privacy", "compress", "seal", "secagg", "model", "transport"}
 ALLOWED = {
     "core": set(),
     "wire": {"core"},

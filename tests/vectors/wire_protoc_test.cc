@@ -78,6 +78,7 @@ Buffer through_our_codec(const std::string& message, const Buffer& bytes) {
   if (message == "skep.Update") return reencoded(decode_update(bytes));
   if (message == "skep.Receipt") return reencoded(decode_receipt(bytes));
   if (message == "skep.ModelManifest") return reencoded(decode_model_manifest(bytes));
+  if (message == "skep.ModelPatch") return reencoded(decode_model_patch(bytes));
   if (message == "skep.Problem") return reencoded(decode_problem(bytes));
   if (message == "skep.DeviceCredentials") return reencoded(decode_device_credentials(bytes));
   if (message == "skep.ModelPackage") {
@@ -109,7 +110,7 @@ TEST_P(WireProtoc, DecodesWhatOurEncoderWrites) {
 INSTANTIATE_TEST_SUITE_P(EveryVector, WireProtoc, testing::ValuesIn(vector_names()),
                          [](const auto& param) { return param.param; });
 
-TEST(WireProtocVectors, ThereIsOneOfEachMessage) { EXPECT_GE(vector_names().size(), 11U); }
+TEST(WireProtocVectors, ThereIsOneOfEachMessage) { EXPECT_GE(vector_names().size(), 12U); }
 
 }  // namespace
 }  // namespace skep::wire

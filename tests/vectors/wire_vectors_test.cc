@@ -66,6 +66,32 @@ TEST(WireVectors, RoundPlan) {
   EXPECT_EQ(encoded(*plan), bytes);
 }
 
+TEST(WireVectors, RoundPlanOfVersion1IsTopKWithoutMomentum) {
+  const Result<RoundPlan> plan = decode_round_plan(read_vector("round_plan_v1"));
+  ASSERT_TRUE(plan.ok()) << to_string(plan.status());
+  const Compression compression = to_compression(*plan);
+  EXPECT_EQ(compression.mode, CompressionMode::kTopK);
+  EXPECT_EQ(compression.keep_permille, 100U);
+  EXPECT_EQ(compression.value_bits, 12U);
+  EXPECT_EQ(plan->momentum_q15, 0U);
+  EXPECT_EQ(plan->proximal_mu_q16, 0U);
+}
+
+TEST(WireVectors, RoundPlanOfVersion2) {
+  const Buffer bytes = read_vector("round_plan_v2");
+  const Result<RoundPlan> plan = decode_round_plan(bytes);
+  ASSERT_TRUE(plan.ok()) << to_string(plan.status());
+  EXPECT_EQ(plan->version, 2U);
+  EXPECT_EQ(plan->keep_permille, 50U);
+  EXPECT_EQ(plan->value_bits, 0U);
+  EXPECT_EQ(plan->compression, skep_Compression_COMPRESSION_TERNARY);
+  EXPECT_EQ(plan->momentum_q15, 29491U);
+  EXPECT_EQ(plan->proximal_mu_q16, 655U);
+  EXPECT_EQ(to_compression(*plan).mode, CompressionMode::kTernary);
+  EXPECT_EQ(copy(bytes_of(plan->aggregation_key)), prefixed(4, counting(0x40, 64)));
+  EXPECT_EQ(encoded(*plan), bytes);
+}
+
 TEST(WireVectors, RoundPlanWithEveryDefaultLeftOut) {
   const Buffer bytes = read_vector("round_plan_v1_minimal");
   const Result<RoundPlan> plan = decode_round_plan(bytes);
@@ -209,6 +235,19 @@ TEST(WireVectors, ModelPackage) {
   const Bytes weights = Bytes(bytes).subspan(head->weights_offset, head->weights_bytes);
   EXPECT_EQ(copy(weights), counting(0x05, 20));
   EXPECT_EQ(encoded(ModelPackage{head->manifest_view(), head->signature, weights}), bytes);
+}
+
+TEST(WireVectors, ModelPatch) {
+  const Buffer bytes = read_vector("model_patch_v1");
+  const Result<ModelPatch> patch = decode_model_patch(bytes);
+  ASSERT_TRUE(patch.ok()) << to_string(patch.status());
+  EXPECT_EQ(patch->base_version, 19U);
+  EXPECT_EQ(copy(patch->manifest), read_vector("model_manifest_v1"));
+  EXPECT_EQ(copy(patch->signature), counting(0xd0, 64));
+  // The example of proto/weights_difference_test.cc.
+  EXPECT_EQ(copy(patch->difference),
+            (Buffer{0x01, 0x04, 0x00, 0x00, 0xc0, 0x00, 0x04, 0x43, 0xb9, 0x00, 0xc0}));
+  EXPECT_EQ(encoded(*patch), bytes);
 }
 
 TEST(WireVectors, Problem) {

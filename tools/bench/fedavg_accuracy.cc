@@ -10,25 +10,22 @@
 #include <exception>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "float_fedavg.h"
 #include "programs.h"
+#include "skep/compression.h"
 #include "skep/core/prng.h"
 #include "skep/demo/federated_data.h"
 #include "skep/demo/federation.h"
-#include "skep/learn/engine.h"
-#include "skep/learn_testing/benchmark_models.h"
-#include "skep/learn_testing/training.h"
 
 namespace skep::bench {
 namespace {
 
 using namespace std::chrono_literals;
-using FloatModel = learn_testing::OwnedReferenceNetwork<float>;
 using nlohmann::ordered_json;
 
 struct Options {
@@ -46,42 +43,6 @@ struct Curves {
   std::vector<double> float32;
   std::vector<double> skep;
 };
-
-// ---- float32
-
-FloatModel average_of_round(const FloatModel& base, const demo::FederatedData& digits,
-                            const Options& options, std::uint32_t round) {
-  const learn::LearningRate rate{static_cast<std::uint16_t>(options.recipe.learning_rate_mantissa),
-                                 static_cast<std::uint8_t>(options.recipe.learning_rate_shift)};
-  std::vector<double> sums(base->parameters().size());
-  double samples = 0;
-  for (std::uint32_t i = 0; i < digits.devices.size(); ++i) {
-    // As the demo gives skep-device its --training-seed, and Device each round its own.
-    const std::uint32_t seed = mix_seed(mix_seed(options.seed, i), round);
-    FloatModel local = base;
-    learn_testing::train(*local, digits.devices[i], seed, options.recipe.local_epochs, rate);
-    const auto count = static_cast<double>(digits.devices[i].size());
-    for (std::size_t w = 0; w < sums.size(); ++w) sums[w] += count * double{local->parameters()[w]};
-    samples += count;
-  }
-  FloatModel average = base;
-  for (std::size_t w = 0; w < sums.size(); ++w) {
-    average->parameters()[w] = static_cast<float>(sums[w] / samples);
-  }
-  return average;
-}
-
-std::vector<double> float_curve(const demo::FederatedData& digits, const Options& options) {
-  std::vector<double> curve;
-  const ModelSpec spec = learn_testing::digits_mlp(learn_testing::kDigitsInputExponent);
-  auto model =
-      std::make_unique<FloatModel>(spec, learn_testing::initial_weights(spec, options.seed));
-  for (std::uint32_t round = 1; round <= options.recipe.max_rounds; ++round) {
-    model = std::make_unique<FloatModel>(average_of_round(*model, digits, options, round));
-    curve.push_back(learn_testing::accuracy_of(**model, digits.held_out));
-  }
-  return curve;
-}
 
 // ---- Skep
 
@@ -167,6 +128,9 @@ int run(int argc, char** argv) {
   app.add_option("--alpha", options.dirichlet_alpha, "How evenly the digits are spread")
       ->check(CLI::Range(0.01, 1000.0))
       ->capture_default_str();
+  app.add_option("--compression", options.recipe.compression, "Skep's; float32 sends all")
+      ->check(CLI::IsMember(kCompressionNames))
+      ->capture_default_str();
   app.add_option("--keep-permille", options.recipe.keep_permille, "Skep's; float32 sends all")
       ->capture_default_str();
   app.add_option("--value-bits", options.recipe.value_bits, "Skep's")->capture_default_str();
@@ -179,7 +143,7 @@ int run(int argc, char** argv) {
     const demo::FederatedData digits =
         demo::split(learn_testing::load_digits(options.data), options.devices,
                     options.dirichlet_alpha, options.seed);
-    const Curves curves{.float32 = float_curve(digits, options),
+    const Curves curves{.float32 = float_fedavg_curve(digits, options.recipe, options.seed),
                         .skep = skep_curve(digits, options)};
     std::fputs((format == "json" ? to_json(curves, options) : to_text(curves)).c_str(), stdout);
     return 0;

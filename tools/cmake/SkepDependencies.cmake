@@ -17,6 +17,7 @@ endif()
 set(SKEP_CACHE_DIR "${_skep_cache}" CACHE PATH "Where tools/deps/fetch keeps sources and data")
 set(SKEP_DATA_DIR "${SKEP_CACHE_DIR}/data")
 set(SKEP_DIGITS_CSV "${SKEP_DATA_DIR}/digits.csv")
+set(SKEP_NAB_DIR "${SKEP_DATA_DIR}/nab")
 set(SKEP_TEST_PYTHON "${SKEP_CACHE_DIR}/venv/bin/python")
 
 # Sets SKEP_<NAME>_SOURCE_DIR to the version in sources.lock unless the user points elsewhere.

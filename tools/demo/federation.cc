@@ -84,10 +84,16 @@ Federation::Federation(std::filesystem::path programs, std::filesystem::path dir
                            std::to_string(recipe.local_epochs),
                            "--clip-norm",
                            std::to_string(recipe.clip_norm),
+                           "--compression",
+                           recipe.compression,
                            "--keep-permille",
                            std::to_string(recipe.keep_permille),
                            "--value-bits",
-                           std::to_string(recipe.value_bits)};
+                           std::to_string(recipe.value_bits),
+                           "--step-bits",
+                           std::to_string(recipe.step_bits),
+                           "--patch-depth",
+                           std::to_string(recipe.patch_depth)};
   command.insert(command.end(), model.options.begin(), model.options.end());
   (void)process::run_json(command);
 }

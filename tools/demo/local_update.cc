@@ -65,7 +65,8 @@ Task make_task(Bytes signed_plan, Bytes model_package) {
 Buffer make_update(const Task& task, const wire::DeviceCredentials& credentials,
                    const std::vector<Sample>& samples, std::uint32_t seed) {
   const std::uint32_t bytes = take(
-      round::LocalRound::workspace_bytes(task.spec, task.plan.keep_permille, task.plan.value_bits),
+      round::LocalRound::workspace_bytes(task.spec, wire::to_compression(task.plan),
+                                         round::optimizer_of(task.plan)),
       "workspace");
   std::vector<std::uint64_t> workspace(bytes / sizeof(std::uint64_t) + 1);
   VectorSource source(samples);

@@ -8,6 +8,7 @@
 
 #include "report.h"
 #include "scenario.h"
+#include "skep/compression.h"
 #include "skep/demo/learning_task.h"
 
 namespace {
@@ -38,9 +39,14 @@ int main(int argc, char** argv) {
   app.add_option("--alpha", options.dirichlet_alpha, "How evenly the samples are spread")
       ->check(CLI::Range(0.01, 1000.0))
       ->capture_default_str();
+  app.add_option("--compression", options.rounds.compression, "How updates are encoded")
+      ->check(CLI::IsMember(skep::kCompressionNames));
   app.add_option("--keep-permille", options.rounds.keep_permille);
   app.add_option("--value-bits", options.rounds.value_bits);
   app.add_option("--local-epochs", options.rounds.local_epochs);
+  app.add_option("--step-bits", options.rounds.step_bits, "Of a release's step, 0 = exact");
+  app.add_option("--patch-depth", options.rounds.patch_depth,
+                 "Versions back from which devices get a patch, 0 = none");
   app.add_option("--directory", options.directory, "Keep everything in this new folder");
   app.add_option("--format", format, "json: one document on stdout, progress on stderr")
       ->check(CLI::IsMember({"text", "json"}))

@@ -36,8 +36,11 @@ RoundRecipe recipe_of(const LearningTask& task, const Options& options) {
   recipe.quorum = options.devices;
   recipe.max_rounds = options.rounds.max_rounds.value_or(recipe.max_rounds);
   recipe.local_epochs = options.rounds.local_epochs.value_or(recipe.local_epochs);
+  recipe.compression = options.rounds.compression.value_or(recipe.compression);
   recipe.keep_permille = options.rounds.keep_permille.value_or(recipe.keep_permille);
   recipe.value_bits = options.rounds.value_bits.value_or(recipe.value_bits);
+  recipe.step_bits = options.rounds.step_bits.value_or(recipe.step_bits);
+  recipe.patch_depth = options.rounds.patch_depth.value_or(recipe.patch_depth);
   return recipe;
 }
 

@@ -14,8 +14,11 @@ namespace skep::demo {
 struct RoundChoices {
   std::optional<std::uint32_t> max_rounds;
   std::optional<std::uint32_t> local_epochs;
+  std::optional<std::string> compression;
   std::optional<std::uint32_t> keep_permille;
   std::optional<std::uint32_t> value_bits;
+  std::optional<std::uint32_t> step_bits;
+  std::optional<std::uint32_t> patch_depth;
 };
 
 struct Options {

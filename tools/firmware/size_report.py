@@ -20,7 +20,7 @@ RAM_SECTIONS = {".stack", ".data", ".bss", ".noinit"}
 
 # The first pattern that an input file's name matches says which part it belongs to.
 PARTS = [
-    (r"libskep_(learn|privacy|compress|seal|model|round|core|wire)\.a", None),
+    (r"libskep_(observe|learn|privacy|compress|seal|model|round|core|wire)\.a", None),
     (r"libskep_nanopb\.a", "wire"),
     (r"libskep_transport_coap\.a", "transport"),
     (r"lib(mbed\w+|p256m|everest)\.a", "Mbed TLS"),

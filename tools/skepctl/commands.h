@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "answer.h"
+#include "skep/bytes.h"
 
 namespace skep::skepctl {
 
@@ -22,8 +23,11 @@ struct RoundOptions {
   std::uint32_t local_epochs = 5;
   std::uint32_t max_local_steps = 0;
   double clip_norm = 8.0;
+  std::string compression = "top-k";  ///< One of kCompressionNames.
   std::uint32_t keep_permille = 100;
   std::uint32_t value_bits = 16;
+  double momentum = 0;
+  double proximal_mu = 0;
 };
 
 struct InitOptions {
@@ -32,6 +36,7 @@ struct InitOptions {
   std::vector<std::string> gateway_names;
   std::uint16_t port = 5684;
   std::string model_name = "model";
+  std::filesystem::path model;  ///< Folder of `model new` or `model import`; empty: the next three.
   std::uint32_t inputs = 0;
   int input_exponent = 0;
   std::string layers;
@@ -39,6 +44,8 @@ struct InitOptions {
   RoundOptions round;
   std::string holdout;  ///< CSV, or empty.
   std::uint32_t max_accuracy_drop_permille = 20;
+  std::uint32_t step_bits = 4;
+  std::uint32_t patch_depth = 8;
 };
 
 Answer init(const InitOptions& options);
@@ -70,5 +77,36 @@ Answer model_export(const std::filesystem::path& directory, std::optional<std::u
 Answer model_verify(const std::filesystem::path& path, const std::filesystem::path& key);
 Answer model_import(const std::filesystem::path& directory, const std::filesystem::path& path,
                     const std::filesystem::path& key, bool force);
+
+/// Gives a package to skepd, which evaluates it and signs it as a version of its own.
+Answer hand_over(const std::filesystem::path& admin_socket, Bytes package, bool force);
+
+struct PlanOptions {
+  std::filesystem::path spec;  ///< Text file, or folder of `model new` or `model import`.
+  std::string board;           ///< Empty: all.
+  std::optional<std::uint32_t> ram_bytes;  ///< For a model; instead of a board's.
+  std::optional<std::uint32_t> flash_bytes;
+  std::vector<std::string> optimizers;  ///< Of "sgd", "momentum", "fedprox".
+};
+
+/// These three need neither directory nor network.
+Answer model_plan(const PlanOptions& options);
+
+/// No seed: random weights.
+Answer model_new(const std::filesystem::path& spec_file, std::optional<std::uint32_t> seed,
+                 const std::filesystem::path& out);
+
+struct OnnxOptions {
+  std::filesystem::path out;  ///< Empty: the file's name without its ending, here.
+  int input_exponent = 0;
+  std::string loss;  ///< Empty: as the file suggests.
+  std::uint32_t frozen_layers = 0;
+};
+
+Answer model_import_onnx(const std::filesystem::path& file, const OnnxOptions& options);
+
+/// Lets skepd adopt a folder of `model new` or `model import` as the next version.
+Answer model_release(const std::filesystem::path& directory, const std::filesystem::path& folder,
+                     bool force);
 
 }  // namespace skep::skepctl

@@ -49,9 +49,12 @@ void write_round(TomlWriter& toml, const RoundOptions& round) {
   toml.number("local_epochs", round.local_epochs, "passes of a device over its samples");
   toml.number("max_local_steps", round.max_local_steps, "0 = no bound");
   toml.real("clip_norm", round.clip_norm, "L2 bound of an update");
+  toml.text("compression", round.compression, "top-k, ternary, int8, eden, random-k");
   toml.number("keep_permille", round.keep_permille,
-              "part of the parameters that an update carries");
-  toml.number("value_bits", round.value_bits, "bits of each of them, 2 ... 16");
+              "part of the parameters that an update carries (not int8, eden)");
+  toml.number("value_bits", round.value_bits, "bits of each of them, 2 ... 16 (top-k, random-k)");
+  toml.real("momentum", round.momentum, "of SGD, below 1; 0 = plain SGD");
+  toml.real("proximal_mu", round.proximal_mu, "FedProx's mu; 0 = none");
 }
 
 }  // namespace
@@ -75,6 +78,11 @@ std::string config_text(const InitOptions& options, const std::string& holdout) 
   toml.text("holdout", holdout, "CSV of features and label; empty = every candidate is released");
   toml.number("max_accuracy_drop_permille", options.max_accuracy_drop_permille,
               "a candidate that is worse by more is not released");
+  toml.table("release");
+  toml.number("step_bits", options.step_bits,
+              "bits of each value of a release's step, 2 ... 16; 0 = exact");
+  toml.number("patch_depth", options.patch_depth,
+              "versions back from which devices get a patch, 0 ... 16");
   toml.table("intake");
   toml.number("workers", 0, "threads that open updates, 0 = one a core");
   return toml.str();

@@ -3,11 +3,12 @@
 #include "commands.h"
 #include "config_text.h"
 #include "federation_directory.h"
-#include "skep/learn/memory_plan.h"
+#include "model_folder.h"
 #include "skep/pki/files.h"
 #include "skep/release/hold_out.h"
 #include "skep/release/initial_model.h"
 #include "skep/release/package.h"
+#include "skep/release/step.h"
 #include "spec_text.h"
 
 namespace skep::skepctl {
@@ -30,6 +31,21 @@ void require_round_options(const RoundOptions& round) {
           "--clip-norm is above 0 and below 65536");
   require(round.keep_permille >= 1 && round.keep_permille <= 1000, "--keep-permille is 1 to 1000");
   require(round.value_bits >= 2 && round.value_bits <= 16, "--value-bits is 2 to 16");
+  // Stored as Q0.15 and Q16.16.
+  require(round.momentum >= 0 && round.momentum <= 32767 / 32768.0,
+          "--momentum is 0 to below 1 (32767/32768)");
+  require(round.proximal_mu >= 0 && round.proximal_mu <= 16, "--proximal-mu is 0 to 16");
+}
+
+void require_release_options(const InitOptions& options) {
+  const bool is_exact = options.step_bits == 0;
+  if (!is_exact &&
+      (options.step_bits < release::kMinStepBits || options.step_bits > release::kMaxStepBits)) {
+    throw CommandError(Status::kInvalidArgument, "--step-bits is 0, or 2 to 16");
+  }
+  if (options.patch_depth > 16) {
+    throw CommandError(Status::kInvalidArgument, "--patch-depth is 0 to 16");
+  }
 }
 
 /// Empties the directory again if init does not succeed: all that is in it is init's.
@@ -61,19 +77,34 @@ wire::EvaluationMetrics evaluate(const std::string& holdout, const ModelSpec& sp
   return release::evaluate(spec, weights, release::load_hold_out(holdout, spec));
 }
 
-store::Model first_model(const InitOptions& options, const ModelSpec& spec, std::uint32_t seed,
+/// What version 1 is: a folder's model, or random weights.
+struct FirstModel {
+  exchange::Model model;
+  std::optional<std::uint32_t> seed;
+};
+
+FirstModel choose_model(const InitOptions& options) {
+  if (!options.model.empty()) return {load_model(options.model), std::nullopt};
+  FirstModel first;
+  first.model.spec = parse_spec(options.inputs, options.input_exponent, options.layers);
+  first.seed = options.seed ? *options.seed : std::random_device{}();
+  first.model.weights = release::initial_weights(first.model.spec, *first.seed);
+  return first;
+}
+
+store::Model first_model(const InitOptions& options, const exchange::Model& content,
                          const pki::FederationPaths& paths, const pki::FederationId& id) {
-  const std::vector<std::uint8_t> weights = release::initial_weights(spec, seed);
   release::ManifestFields fields;
   fields.federation = id;
   fields.model_name = options.model_name;
   fields.model_version = 1;
-  fields.spec = spec;
-  fields.evaluation = evaluate(options.holdout, spec, weights);
+  fields.spec = content.spec;
+  fields.evaluation = evaluate(options.holdout, content.spec, content.weights);
   fields.created_unix_s = static_cast<std::uint64_t>(now_unix_s());
   store::Model model;
   model.version = 1;
-  model.package = release::build_package(fields, weights, load_signing_key(paths.signing_key()));
+  model.package =
+      release::build_package(fields, content.weights, load_signing_key(paths.signing_key()));
   return model;
 }
 
@@ -84,36 +115,30 @@ void write_config(const InitOptions& options, const fs::path& path) {
                    pki::Access::kSecret);
 }
 
-Answer describe(const InitOptions& options, const pki::FederationId& id, const ModelSpec& spec,
-                std::uint32_t seed) {
-  const Result<learn::MemoryPlan> plan = learn::plan_memory(spec);
-  if (!plan.ok()) throw CommandError(plan.status(), "the spec is not a model that can run");
+Answer describe(const InitOptions& options, const pki::FederationId& id, const FirstModel& first) {
   Answer answer;
   answer.json = {{"directory", fs::absolute(options.directory).string()},
                  {"federation", release::to_hex(id)},
                  {"model_name", options.model_name},
                  {"model_version", 1},
-                 {"layers", format_layers(spec)},
-                 {"parameter_count", plan->parameter_count},
-                 {"training_bytes", plan->training_bytes},
-                 {"seed", seed},
+                 {"seed", first.seed ? Json(*first.seed) : Json(nullptr)},
                  {"gateway_address", options.gateway_addresses.front()},
                  {"port", options.port}};
+  answer.json.update(skepctl::describe(first.model.spec));
   answer.text = "Federation " + release::to_hex(id) + " in " +
                 fs::absolute(options.directory).string() + "\n  model   " + options.model_name +
-                ", version 1: " + std::to_string(spec.inputs) + " inputs, " + format_layers(spec) +
-                " (seed " + std::to_string(seed) + ")\n  RAM     " +
-                std::to_string(plan->training_bytes) + " bytes to train on a device\n" +
-                "Next: `skepctl device add NAME`, then start skepd.\n";
+                ", version 1: " + summarize(first.model.spec) +
+                (first.seed ? " (seed " + std::to_string(*first.seed) + ")" : "") +
+                "\nNext: `skepctl device add NAME`, then start skepd.\n";
   return answer;
 }
 
 }  // namespace
 
 Answer init(const InitOptions& options) {
-  const ModelSpec spec = parse_spec(options.inputs, options.input_exponent, options.layers);
   require_round_options(options.round);
-  const std::uint32_t seed = options.seed ? *options.seed : std::random_device{}();
+  require_release_options(options);
+  const FirstModel first = choose_model(options);
   const pki::FederationPaths paths{options.directory};
 
   DirectoryInMaking directory(options.directory);
@@ -122,12 +147,12 @@ Answer init(const InitOptions& options) {
   pki::create_private_directory(paths.devices());
   {
     store::Store store = store::Store::create(paths.root / "skep.db", id, options.model_name);
-    store.insert_model(first_model(options, spec, seed, paths, id));
+    store.insert_model(first_model(options, first.model, paths, id));
   }
   // Last, because a directory with a skepd.toml counts as complete.
   write_config(options, paths.config());
   directory.keep();
-  return describe(options, id, spec, seed);
+  return describe(options, id, first);
 }
 
 }  // namespace skep::skepctl

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "commands.h"
+#include "skep/compression.h"
+#include "skep/exchange/error.h"
 #include "skep/pki/error.h"
 #include "skep/release/error.h"
 #include "skep/store/error.h"
@@ -32,6 +34,9 @@ struct CommandLine {
   std::optional<std::uint32_t> version;
   std::uint32_t to_version = 0;
   bool force = false;
+  PlanOptions plan_options;
+  OnnxOptions onnx_options;
+  std::optional<std::uint32_t> seed;
   std::function<Answer()> command;
 };
 
@@ -53,8 +58,30 @@ void add_round_options(CLI::App* app, RoundOptions& round) {
   add("--local-epochs", round.local_epochs, "Passes of a device over its samples");
   add("--max-local-steps", round.max_local_steps, "0 = no bound");
   add("--clip-norm", round.clip_norm, "L2 bound of an update");
+  app->add_option("--compression", round.compression, "How an update is encoded")
+      ->check(CLI::IsMember(kCompressionNames))
+      ->group(group)
+      ->capture_default_str();
   add("--keep-permille", round.keep_permille, "Part of the parameters that an update carries");
-  add("--value-bits", round.value_bits, "Bits of each of them");
+  add("--value-bits", round.value_bits, "Bits of each of them (top-k, random-k)");
+  add("--momentum", round.momentum, "Of SGD, below 1; 0 = plain SGD");
+  add("--proximal-mu", round.proximal_mu, "FedProx's mu; 0 = none");
+}
+
+/// A model folder, or a plain classifier in its short form.
+void add_first_model_options(CLI::App* app, InitOptions& options) {
+  CLI::Option* folder =
+      app->add_option("--model", options.model, "Folder of `model new` or `model import`");
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return app->add_option(name, value, help)->excludes(folder);
+  };
+  CLI::Option* inputs = add("--inputs", options.inputs, "Features of a sample");
+  CLI::Option* exponent =
+      add("--input-exponent", options.input_exponent, "A feature is an integer times 2 to this");
+  CLI::Option* layers =
+      add("--layers", options.layers, "For example dense:32,relu,dense:10 (others: --model)");
+  layers->needs(inputs, exponent);
+  add("--seed", options.seed, "Of the first weights; random if absent");
 }
 
 void add_init(CLI::App& app, CommandLine& line) {
@@ -72,21 +99,27 @@ void add_init(CLI::App& app, CommandLine& line) {
   init_app->add_option("--port", options.port, "UDP port")->capture_default_str();
   init_app->add_option("--model-name", options.model_name, "1 to 32 of [a-z0-9-]")
       ->capture_default_str();
-  init_app->add_option("--inputs", options.inputs, "Features of a sample")->required();
-  init_app
-      ->add_option("--input-exponent", options.input_exponent,
-                   "A feature is an integer times 2 to this")
-      ->required();
-  init_app->add_option("--layers", options.layers, "For example dense:32,relu,dense:10")
-      ->required();
-  init_app->add_option("--seed", options.seed, "Of the first weights; random if absent");
+  add_first_model_options(init_app, options);
   init_app->add_option("--holdout", options.holdout, "CSV on which candidates are evaluated");
   init_app
       ->add_option("--max-accuracy-drop-permille", options.max_accuracy_drop_permille,
                    "A candidate that is worse by more is not released")
       ->capture_default_str();
+  init_app
+      ->add_option("--step-bits", options.step_bits,
+                   "Bits of each value of a release's step, 0 = exact")
+      ->capture_default_str();
+  init_app
+      ->add_option("--patch-depth", options.patch_depth,
+                   "Versions back from which devices get a patch")
+      ->capture_default_str();
   add_round_options(init_app, options.round);
-  run_when_chosen(init_app, line, [&line] { return init(line.init_options); });
+  init_app->callback([&line] {
+    if (line.init_options.model.empty() && line.init_options.layers.empty()) {
+      throw CLI::RequiredError("--model, or --inputs, --input-exponent and --layers");
+    }
+    line.command = [&line] { return init(line.init_options); };
+  });
 }
 
 void add_device(CLI::App& app, CommandLine& line) {
@@ -124,6 +157,56 @@ void add_round(CLI::App& app, CommandLine& line) {
   run_when_chosen(aggregate, line, [&line] { return round_aggregate(line.directory, line.force); });
 }
 
+/// Two kinds of file come by this way: a signed export goes to skepd, an ONNX model into a folder.
+void add_model_import(CLI::App* model, CommandLine& line) {
+  CLI::App* import = model->add_subcommand(
+      "import", "A signed export: verify, then let skepd adopt it. An .onnx: make a model folder");
+  import->add_option("PATH", line.path, "Exported folder, model.skep, or a file ending in .onnx")
+      ->required();
+  const char* const signed_group = "Signed export";
+  CLI::Option* key = import->add_option("--key", line.key, "signing.pub of where it comes from")
+                         ->group(signed_group);
+  CLI::Option* force =
+      import->add_flag("--force", line.force, "Release it even if it evaluates worse")
+          ->group(signed_group);
+  const char* const onnx_group = "ONNX";
+  OnnxOptions& options = line.onnx_options;
+  CLI::Option* exponent = import
+                              ->add_option("--input-exponent", options.input_exponent,
+                                           "A feature is an integer times 2 to this")
+                              ->group(onnx_group);
+  const std::vector<CLI::Option*> others = {
+      import->add_option("--out", options.out, "New folder (the file's name without .onnx)")
+          ->group(onnx_group),
+      import
+          ->add_option("--loss", options.loss,
+                       "softmax_cross_entropy, mean_squared_error or binary_cross_entropy "
+                       "(as the model ends)")
+          ->group(onnx_group),
+      import
+          ->add_option("--freeze", options.frozen_layers, "First layers that training leaves alone")
+          ->group(onnx_group)};
+  import->callback([&line, key, force, exponent, others] {
+    const bool is_onnx = line.path.extension() == ".onnx";
+  bool has_onnx_option = exponent->count() != 0;
+  for (const CLI::Option* option : others) has_onnx_option |= option->count() != 0;
+  if (is_onnx && (key->count() != 0 || force->count() != 0 || exponent->count() == 0)) {
+    throw CLI::ValidationError("import",
+                               "an ONNX model needs --input-exponent, and neither "
+                               "--key nor --force");
+  }
+  if (!is_onnx && (key->count() == 0 || has_onnx_option)) {
+    throw CLI::ValidationError("import",
+                               "a signed export needs --key, and has no options but "
+                               "--force (an ONNX model's name ends in .onnx)");
+  }
+  line.command = [&line, is_onnx] {
+    return is_onnx ? model_import_onnx(line.path, line.onnx_options)
+                   : model_import(line.directory, line.path, line.key, line.force);
+  };
+});
+}  // namespace
+
 void add_model_transfer(CLI::App* model, CommandLine& line) {
   CLI::App* to_folder = model->add_subcommand("export", "Write a version into a new folder");
   to_folder->add_option("--version", line.version, "Default: the one that is served");
@@ -137,14 +220,37 @@ void add_model_transfer(CLI::App* model, CommandLine& line) {
   verify->add_option("--key", line.key, "The federation's signing.pub")->required();
   run_when_chosen(verify, line, [&line] { return model_verify(line.path, line.key); });
 
-  CLI::App* from_file =
-      model->add_subcommand("import", "Verify an export, then let skepd adopt it");
-  from_file->add_option("PATH", line.path, "Exported folder, or model.skep")->required();
-  from_file->add_option("--key", line.key, "signing.pub of where it comes from")->required();
-  from_file->add_flag("--force", line.force, "Release it even if it evaluates worse");
-  run_when_chosen(from_file, line, [&line] {
-    return model_import(line.directory, line.path, line.key, line.force);
-  });
+  add_model_import(model, line);
+}
+
+/// Models that are not in a federation yet.
+void add_model_making(CLI::App* model, CommandLine& line) {
+  CLI::App* plan = model->add_subcommand("plan", "What a model costs on a device, layer by layer");
+  PlanOptions& options = line.plan_options;
+  plan->add_option("SPEC", options.spec, "ModelSpec as text, or a model folder")->required();
+  CLI::Option* board = plan->add_option("--board", options.board, "One of boards/ (all)");
+  CLI::Option* ram =
+      plan->add_option("--ram", options.ram_bytes, "Bytes that a model may use")->excludes(board);
+  plan->add_option("--flash", options.flash_bytes, "Bytes for two slots, log and update")
+      ->needs(ram);
+  plan->add_option("--optimizer", options.optimizers, "sgd, momentum, fedprox; repeat for more")
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"sgd", "momentum", "fedprox"}));
+  run_when_chosen(plan, line, [&line] { return model_plan(line.plan_options); });
+
+  CLI::App* make = model->add_subcommand("new", "A model folder with random weights");
+  make->add_option("SPEC", line.path, "ModelSpec as text")->required();
+  make->add_option("--out", line.onnx_options.out, "New folder")->required();
+  make->add_option("--seed", line.seed, "Of the weights; random if absent");
+  run_when_chosen(make, line,
+                  [&line] { return model_new(line.path, line.seed, line.onnx_options.out); });
+
+  CLI::App* release =
+      model->add_subcommand("release", "Let skepd adopt a model folder as the next version");
+  release->add_option("FOLDER", line.path, "Folder of `model new` or `model import`")->required();
+  release->add_flag("--force", line.force, "Release it even if it evaluates worse");
+  run_when_chosen(release, line,
+                  [&line] { return model_release(line.directory, line.path, line.force); });
 }
 
 void add_model(CLI::App& app, CommandLine& line) {
@@ -165,6 +271,7 @@ void add_model(CLI::App& app, CommandLine& line) {
                   [&line] { return model_rollback(line.directory, line.to_version); });
 
   add_model_transfer(model, line);
+  add_model_making(model, line);
 }
 
 void build(CLI::App& app, CommandLine& line) {
@@ -219,6 +326,8 @@ int run_command(const CommandLine& line, bool json) {
     return failed(error.code(), error.what());
   } catch (const release::ReleaseError& error) {
     return failed(name_of(error.status()), error.what());
+  } catch (const exchange::ExchangeError& error) {
+    return failed(name_of(error.status()), error.what());
   } catch (const store::StoreError& error) {
     return failed(name_of(error.status()), error.what());
   } catch (const pki::PkiError& error) {
@@ -245,7 +354,7 @@ int main_of(std::vector<std::string> arguments) {
   return run_command(line, json);
 }
 
-}  // namespace
+}  // namespace skep::skepctl
 }  // namespace skep::skepctl
 
 int main(int argc, char** argv) {

@@ -3,9 +3,10 @@
 #include "admin_client.h"
 #include "commands.h"
 #include "federation_directory.h"
-#include "skep/learn/memory_plan.h"
-#include "skep/learn/layers.h"
+#include "layer_costs.h"
+#include "skep/exchange/describe.h"
 #include "skep/release/export.h"
+#include "skep/release/hold_out.h"
 #include "skep/release/package.h"
 #include "spec_text.h"
 #include "text_table.h"
@@ -25,17 +26,23 @@ double mean_loss(const wire::EvaluationMetrics& evaluation) {
   return static_cast<double>(evaluation.mean_loss_q16) / 65536.0;
 }
 
-Json describe(const wire::EvaluationMetrics& evaluation) {
+Json describe(const wire::EvaluationMetrics& evaluation, Loss loss) {
   Json json = {{"sample_count", evaluation.sample_count},
                {"correct_count", evaluation.correct_count},
                {"accuracy", nullptr},
                {"mean_loss", nullptr}};
-  if (evaluation.sample_count > 0) {
+  if (evaluation.sample_count == 0) return json;
+  if (release::has_accuracy(loss)) {
     json["accuracy"] = static_cast<double>(evaluation.correct_count) /
                        static_cast<double>(evaluation.sample_count);
-    json["mean_loss"] = mean_loss(evaluation);
   }
+  json["mean_loss"] = mean_loss(evaluation);
   return json;
+}
+
+std::string accuracy_text(const wire::EvaluationMetrics& evaluation, Loss loss) {
+  if (!release::has_accuracy(loss)) return "-";
+  return format_share(evaluation.correct_count, evaluation.sample_count);
 }
 
 /// What every command says about a package.
@@ -49,56 +56,35 @@ Json describe(const OpenedPackage& opened, Bytes package) {
           {"contributor_count", manifest.contributor_count},
           {"created_unix_s", manifest.created_unix_s},
           {"expires_unix_s", manifest.expires_unix_s},
-          {"evaluation", describe(manifest.evaluation)},
+          {"evaluation", describe(manifest.evaluation, opened.spec.loss)},
           {"weights_bytes", manifest.weights_bytes},
           {"weights_sha256", to_hex(manifest.weights_digest)},
           {"package_bytes", package.size()},
           {"package_sha256", to_hex(release::sha256(package))}};
 }
 
-learn::MemoryPlan plan_of(const ModelSpec& spec) {
-  const Result<learn::MemoryPlan> plan = learn::plan_memory(spec);
-  if (!plan.ok()) throw CommandError(plan.status(), "the spec is not a model that can run");
-  return *plan;
-}
-
-Json describe(const ModelSpec& spec) {
-  const learn::MemoryPlan plan = plan_of(spec);
-  return {{"inputs", spec.inputs},
-          {"input_exponent", spec.input_exponent},
-          {"layers", format_layers(spec)},
-          {"loss", "softmax_cross_entropy"},
-          {"parameter_count", plan.parameter_count},
-          {"inference_bytes", plan.inference_bytes},
-          {"training_bytes", plan.training_bytes}};
-}
-
 std::string spec_text(const ModelSpec& spec) {
-  const learn::MemoryPlan plan = plan_of(spec);
-  TextTable table({"layer", "kind", "inputs", "outputs", "parameters"});
-  const learn::DenseLayers dense_layers(spec);
-  auto dense = dense_layers.begin();
-  std::uint16_t width = spec.inputs;
-  for (std::size_t i = 0; i < spec.layer_count; ++i) {
-    const LayerSpec& layer = spec.layers[i];
-    const bool is_dense = layer.kind == LayerKind::kDense;
-    table.add({std::to_string(i), is_dense ? "dense" : "relu", std::to_string(width),
-               std::to_string(layer.outputs),
-               is_dense ? std::to_string(dense->weight_count + dense->bias_count) : "0"});
-    if (is_dense) ++dense;
-    width = layer.outputs;
+  const ModelCosts costs = costs_of(spec, {});
+  TextTable table({"layer", "kind", "output", "parameters"});
+  for (const LayerCost& layer : costs.layers) {
+    table.add({std::to_string(layer.index), exchange::name_of(layer.kind),
+               exchange::to_text(layer.output), std::to_string(layer.parameter_count)});
   }
-  return table.str() + "parameters        " + std::to_string(plan.parameter_count) +
-         "\nRAM to train      " + std::to_string(plan.training_bytes) +
+  const learn::MemoryPlan& plan = costs.plan;
+  return table.str() + "input             " + exchange::to_text(spec.input_shape()) +
+         "\nloss              " + exchange::name_of(spec.loss) + "\nparameters        " +
+         std::to_string(plan.parameter_count) + ", " + std::to_string(plan.trainable_count) +
+         " of them trainable\nRAM to train      " + std::to_string(plan.training_bytes) +
          " bytes\nRAM to infer      " + std::to_string(plan.inference_bytes) + " bytes\n";
 }
 
-std::string evaluation_text(const wire::EvaluationMetrics& evaluation) {
+std::string evaluation_text(const wire::EvaluationMetrics& evaluation, Loss loss) {
   if (evaluation.sample_count == 0) return "not evaluated";
-  char loss[32];
-  std::snprintf(loss, sizeof loss, "%.4f", mean_loss(evaluation));
-  return format_share(evaluation.correct_count, evaluation.sample_count) + " of " +
-         std::to_string(evaluation.sample_count) + " samples, mean loss " + loss;
+  char mean[32];
+  std::snprintf(mean, sizeof mean, "%.4f", mean_loss(evaluation));
+  const std::string right =
+      release::has_accuracy(loss) ? accuracy_text(evaluation, loss) + " of " : "";
+  return right + std::to_string(evaluation.sample_count) + " samples, mean loss " + mean;
 }
 
 std::string manifest_text(const OpenedPackage& opened, Bytes package) {
@@ -118,7 +104,7 @@ std::string manifest_text(const OpenedPackage& opened, Bytes package) {
   if (manifest.expires_unix_s != 0) {
     text += line("expires", format_time(static_cast<std::int64_t>(manifest.expires_unix_s)));
   }
-  text += line("evaluation", evaluation_text(manifest.evaluation));
+  text += line("evaluation", evaluation_text(manifest.evaluation, opened.spec.loss));
   text += line("weights", std::to_string(manifest.weights_bytes) + " bytes, SHA-256 " +
                               to_hex(manifest.weights_digest));
   text += line("package", std::to_string(package.size()) + " bytes, SHA-256 " +
@@ -155,15 +141,14 @@ Answer model_list(const fs::path& directory) {
     json["served"] = is_served;
     answer.json["models"].push_back(std::move(json));
     const wire::EvaluationMetrics& evaluation = manifest.evaluation;
-    table.add({std::to_string(model.version),
-               is_served ? "released (served)" : to_string(model.state),
-               manifest.round == 0 ? "-" : std::to_string(manifest.round),
-               std::to_string(manifest.contributor_count),
-               format_share(evaluation.correct_count, evaluation.sample_count),
-               evaluation.sample_count == 0 ? "-" : std::to_string(mean_loss(evaluation)),
-               manifest.rolls_back_to == 0 ? "-" : std::to_string(manifest.rolls_back_to),
-               to_hex(manifest.weights_digest).substr(0, 12),
-               format_time(static_cast<std::int64_t>(manifest.created_unix_s))});
+    table.add(
+        {std::to_string(model.version), is_served ? "released (served)" : to_string(model.state),
+         manifest.round == 0 ? "-" : std::to_string(manifest.round),
+         std::to_string(manifest.contributor_count), accuracy_text(evaluation, opened.spec.loss),
+         evaluation.sample_count == 0 ? "-" : std::to_string(mean_loss(evaluation)),
+         manifest.rolls_back_to == 0 ? "-" : std::to_string(manifest.rolls_back_to),
+         to_hex(manifest.weights_digest).substr(0, 12),
+         format_time(static_cast<std::int64_t>(manifest.created_unix_s))});
   }
   answer.text = table.str();
   return answer;
@@ -224,10 +209,14 @@ Answer model_import(const fs::path& directory, const fs::path& path, const fs::p
                     bool force) {
   const release::VerifiedExport verified = release::verify_export(
       path, load_verifying_key(key), static_cast<std::uint64_t>(now_unix_s()));
-  const AdminClient skepd(FederationDirectory(directory).admin_socket());
+  return hand_over(FederationDirectory(directory).admin_socket(), verified.package, force);
+}
+
+Answer hand_over(const fs::path& admin_socket, Bytes package, bool force) {
+  const AdminClient skepd(admin_socket);
   Answer answer;
-  answer.json = skepd.post(std::string("/api/v1/model/import?force=") + (force ? "1" : "0"),
-                           Bytes(verified.package));
+  answer.json =
+      skepd.post(std::string("/api/v1/model/import?force=") + (force ? "1" : "0"), package);
   answer.text = "skepd: " + answer.json.dump() + "\n";
   return answer;
 }

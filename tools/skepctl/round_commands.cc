@@ -32,6 +32,20 @@ std::string history_text(const Json& rounds) {
   return table.str();
 }
 
+std::string downloads_text(const Json& downloads) {
+  return "models sent since skepd started: " + cell(downloads, "packages") + " whole, " +
+         cell(downloads, "package_bytes") + " bytes; " + cell(downloads, "patches") + " patches, " +
+         cell(downloads, "patch_bytes") + " bytes\n";
+}
+
+Json downloads_in(const Json& stats) {
+  Json downloads = Json::object();
+  for (const char* key : {"packages", "package_bytes", "patches", "patch_bytes"}) {
+    downloads[key] = stats.is_object() && stats.contains(key) ? stats[key] : Json(nullptr);
+  }
+  return downloads;
+}
+
 }  // namespace
 
 Answer round_status(const std::filesystem::path& directory) {
@@ -39,8 +53,10 @@ Answer round_status(const std::filesystem::path& directory) {
   Answer answer;
   answer.json = skepd.get("/api/v1/round");
   const Json rounds = skepd.get("/api/v1/rounds");
-  answer.text = current_text(answer.json) + history_text(rounds);
+  const Json downloads = downloads_in(skepd.get("/api/v1/stats"));
+  answer.text = current_text(answer.json) + history_text(rounds) + downloads_text(downloads);
   answer.json["rounds"] = rounds;
+  answer.json["downloads"] = downloads;
   return answer;
 }
 

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <sstream>
 
-#include "answer.h"
+#include "skep/exchange/describe.h"
 #include "skep/learn/memory_plan.h"
 
 namespace skep::skepctl {
@@ -37,13 +37,11 @@ LayerSpec parse_layer(const std::string& layer, std::uint16_t width_before) {
 }  // namespace
 
 ModelSpec parse_spec(std::uint32_t inputs, int input_exponent, const std::string& layers) {
-  if (inputs == 0 || inputs > kMaxLayerWidth) {
-    fail("a model has 1 to " + std::to_string(kMaxLayerWidth) + " inputs, not " +
-         std::to_string(inputs));
+  if (inputs > kMaxLayerWidth) {
+    fail(std::to_string(inputs) + " inputs: expected at most " + std::to_string(kMaxLayerWidth));
   }
-  if (input_exponent < learn::kMinInputExponent || input_exponent > learn::kMaxInputExponent) {
-    fail("the input exponent is " + std::to_string(learn::kMinInputExponent) + " to " +
-         std::to_string(learn::kMaxInputExponent) + ", not " + std::to_string(input_exponent));
+  if (input_exponent < INT8_MIN || input_exponent > INT8_MAX) {
+    fail("the input exponent is " + std::to_string(input_exponent));
   }
   ModelSpec spec;
   spec.inputs = static_cast<std::uint16_t>(inputs);
@@ -55,22 +53,37 @@ ModelSpec parse_spec(std::uint32_t inputs, int input_exponent, const std::string
     spec.layers[spec.layer_count] = parse_layer(layer, spec.outputs());
     ++spec.layer_count;
   }
-  const Result<learn::MemoryPlan> plan = learn::plan_memory(spec);
-  if (!plan.ok()) {
-    fail("the layers '" + layers + "' are not a model that can run (" + to_string(plan.status()) +
-         "): expected a dense layer first and at most " + std::to_string(kMaxParameters) +
-         " parameters");
-  }
+  (void)exchange::require_plan(spec);
   return spec;
 }
 
-std::string format_layers(const ModelSpec& spec) {
-  std::string text;
+std::string summarize(const ModelSpec& spec) {
+  const learn::MemoryPlan plan = exchange::require_plan(spec);
+  return std::to_string(spec.inputs) + " inputs, " + std::to_string(spec.layer_count) +
+         " layers, " + std::to_string(plan.parameter_count) + " parameters, " +
+         std::to_string(plan.training_bytes) + " bytes of RAM to train";
+}
+
+Json describe(const ModelSpec& spec) {
+  const learn::MemoryPlan plan = exchange::require_plan(spec);
+  Json layers = Json::array();
+  Shape shape = spec.input_shape();
+  const Shape input = shape;
   for (const LayerSpec& layer : spec.active_layers()) {
-    if (!text.empty()) text += ",";
-    text += layer.kind == LayerKind::kRelu ? "relu" : kDensePrefix + std::to_string(layer.outputs);
+    shape = *output_shape(layer, shape);
+    layers.push_back({{"kind", exchange::name_of(layer.kind)},
+                      {"output", {shape.height, shape.width, shape.channels}}});
   }
-  return text;
+  return {{"inputs", spec.inputs},
+          {"input", {input.height, input.width, input.channels}},
+          {"input_exponent", spec.input_exponent},
+          {"layers", std::move(layers)},
+          {"frozen_layers", spec.frozen_layers},
+          {"loss", exchange::name_of(spec.loss)},
+          {"parameter_count", plan.parameter_count},
+          {"trainable_count", plan.trainable_count},
+          {"inference_bytes", plan.inference_bytes},
+          {"training_bytes", plan.training_bytes}};
 }
 
 }  // namespace skep::skepctl

@@ -56,6 +56,18 @@ inline rc::Gen<Options> any_options(std::size_t dimension) {
   });
 }
 
+/// Of top-K or ternary.
+inline rc::Gen<Options> any_sparse_options(std::size_t dimension) {
+  return rc::gen::exec([dimension] {
+    Options options = *any_options(dimension);
+    if (*rc::gen::arbitrary<bool>()) {
+      options.mode = CompressionMode::kTernary;
+      options.value_bits = 0;
+    }
+    return options;
+  });
+}
+
 /// d independent values of a normal distribution whose largest is near int16's.
 inline std::vector<std::int16_t> gaussian(std::size_t size, std::uint32_t seed) {
   std::mt19937 generator(seed);

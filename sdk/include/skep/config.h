@@ -9,6 +9,12 @@
 #define SKEP_MAX_LAYERS 24
 #endif
 
+/// Whether the engine has layers over height and width, that is convolutions and pools. 0 saves
+/// about 7 KB of flash; a model that has such layers is then refused with kUnsupported.
+#ifndef SKEP_CONVOLUTIONS
+#define SKEP_CONVOLUTIONS 1
+#endif
+
 /// Largest number of values between two layers, and of features or classes.
 #ifndef SKEP_MAX_LAYER_WIDTH
 #define SKEP_MAX_LAYER_WIDTH 16384
@@ -38,6 +44,7 @@
 namespace skep {
 
 inline constexpr std::uint32_t kMaxLayers = SKEP_MAX_LAYERS;
+inline constexpr bool kHasConvolutions = SKEP_CONVOLUTIONS != 0;
 inline constexpr std::uint32_t kMaxLayerWidth = SKEP_MAX_LAYER_WIDTH;
 inline constexpr std::uint32_t kMaxParameters = SKEP_MAX_PARAMETERS;
 inline constexpr std::uint32_t kMaxUpdateBytes = SKEP_MAX_UPDATE_BYTES;

@@ -41,7 +41,8 @@ Noised without_noise(Clipped clipped);
 
 namespace compress {
 struct Options;
-Result<Compressed> compress(const Noised& update, const Options& options, MutableBytes out);
+Result<Compressed> compress(const Noised& update, const Options& options, MutableBytes out,
+                            std::span<std::int16_t> scratch);
 }  // namespace compress
 
 namespace seal {
@@ -83,7 +84,8 @@ class Compressed {
   Compressed(Bytes bytes, std::uint32_t sample_count)
       : bytes_(bytes), sample_count_(sample_count) {}
   friend Result<Compressed> compress::compress(const Noised& update,
-                                               const compress::Options& options, MutableBytes out);
+                                               const compress::Options& options, MutableBytes out,
+                                               std::span<std::int16_t> scratch);
   Bytes bytes_;
   std::uint32_t sample_count_;
 };

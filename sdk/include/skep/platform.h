@@ -85,6 +85,25 @@ class SampleSource {
   ~SampleSource() = default;
 };
 
+/// What a round would be paid with, as far as the application knows.
+struct EnergyState {
+  bool on_mains = true;
+  std::uint8_t battery_percent = 100;  ///< 0 … 100; what is left.
+  bool radio_is_cheap = true;  ///< The link is up, unmetered, or in its window: sending now costs
+                               ///< no more than sending later.
+};
+
+/// Optional: what an application that has to be careful with energy tells the SDK. It is asked
+/// before each round, and again about every DeviceConfig::refresh_ms while it says no; a round
+/// that has begun goes on for as long as the application calls Device::poll.
+class EnergySource {
+ public:
+  [[nodiscard]] virtual EnergyState energy() = 0;
+
+ protected:
+  ~EnergySource() = default;
+};
+
 /// What one device stands on. All members outlive the Device.
 struct Platform {
   Clock& clock;

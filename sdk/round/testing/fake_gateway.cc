@@ -7,14 +7,16 @@
 #include <string>
 
 #include "skep/compress/decoder.h"
-#include "skep/core/norm.h"
 #include "skep/learn/engine.h"
+#include "skep/learn/layers.h"
 #include "skep/seal/crypto.h"
 #include "skep/seal/sha256.h"
 #include "skep/version.h"
+#include "skep/wire/patch_reader.h"
 #include "skep/wire/problem.h"
 #include "skep/wire/resources.h"
 #include "skep/wire/response_code.h"
+#include "skep/wire/weights_difference.h"
 
 namespace skep::round_testing {
 namespace {
@@ -42,6 +44,23 @@ Keys make_keys() {
 }
 
 }  // namespace
+
+void set_compression(wire::RoundPlan& plan, CompressionMode mode) {
+  plan.compression = static_cast<skep_Compression>(mode);
+  plan.keep_permille = has_keep_count(mode) ? 500 : 0;
+  plan.value_bits = has_value_bits(mode) ? 8 : 0;
+}
+
+Status judge_delta(Bytes delta, std::uint32_t dimension, const wire::RoundPlan& plan,
+                   const char* device) {
+  const Norm clip_norm{.q16 = plan.clip_norm_q16};
+  const compress::Options options = compress::options_for(
+      wire::to_compression(plan), dimension, compress::public_seed(plan.nonce, device), clip_norm);
+  std::vector<std::int32_t> values(compress::decoded_elements(dimension, options.mode));
+  SKEP_ASSIGN_OR_RETURN(const compress::Decoded decoded,
+                        compress::decode(delta, dimension, options, values));
+  return norm_at_most(decoded, clip_norm) ? Status::kOk : Status::kNormExceeded;
+}
 
 void abort_with(Status status) {
   std::fprintf(stderr, "test set-up failed: %s\n", to_string(status));
@@ -71,7 +90,7 @@ Buffer digest_of(Bytes content) {
 
 wire::RoundPlan make_plan(std::uint32_t round, std::uint32_t base_version, Bytes base_digest) {
   wire::RoundPlan plan{};
-  plan.version = 1;
+  plan.version = wire::kRoundPlanVersion;
   std::ranges::copy(kFederation, plan.federation);
   plan.state = skep_RoundState_ROUND_STATE_OPEN;
   plan.round = round;
@@ -84,6 +103,7 @@ wire::RoundPlan make_plan(std::uint32_t round, std::uint32_t base_version, Bytes
   plan.local_epochs = 2;
   plan.batch_size = 1;
   plan.clip_norm_q16 = 1U << 16U;
+  plan.compression = skep_Compression_COMPRESSION_TOP_K;
   plan.keep_permille = 500;
   plan.value_bits = 8;
   plan.key_id = 3;
@@ -123,6 +143,7 @@ void FakeGateway::repack(const seal::SigningKey& key) {
 }
 
 void FakeGateway::release_next_model() {
+  released_[manifest.model_version] = weights;
   ++manifest.model_version;
   weights = initial_weights(take(wire::to_model_spec(manifest.spec)), manifest.model_version);
   repack(Keys::instance().signing);
@@ -241,7 +262,46 @@ void FakeGateway::answer_plan(const Pending& pending) {
   respond(pending.id, {.code = transport::kContent, .payload = message});
 }
 
+std::optional<Buffer> FakeGateway::patch_from(std::uint32_t base_version) const {
+  const auto base = released_.find(base_version);
+  if (!serves_patches || base == released_.end() || base->second.size() != weights.size()) {
+    return std::nullopt;
+  }
+  const ModelSpec spec = take(wire::to_model_spec(manifest.spec));
+  std::vector<wire::LayerCounts> layers;
+  for (const learn::FusedLayer& layer : learn::ParameterLayers(spec)) {
+    layers.push_back({.weights = layer.weight_count, .biases = layer.bias_count});
+  }
+  Buffer difference(2 * weights.size());
+  difference.resize(take(wire::encode_difference(layers, base->second, weights, difference)));
+  const wire::PackageHead head = take(wire::read_model_package(SpanSource(package)));
+  Buffer patch = encoded(wire::ModelPatch{.base_version = base_version,
+                                          .manifest = head.manifest_view(),
+                                          .signature = head.signature,
+                                          .difference = difference},
+                         difference.size() + wire::kMaxManifestBytes + 128);
+  if (faults.tamper_patch) faults.tamper_patch(patch);
+  return patch;
+}
+
+FakeGateway::Body FakeGateway::model_body(const char* query) {
+  const auto etag = wire::model_etag(manifest.model_version, Bytes(manifest.weights_digest));
+  const std::string text = query;
+  const std::size_t from = text.find(wire::kBaseVersionQuery);
+  if (from == std::string::npos) return {package, etag};
+  const auto base_version = static_cast<std::uint32_t>(
+      std::stoul(text.substr(from + std::string(wire::kBaseVersionQuery).size())));
+  std::optional<Buffer> patch = patch_from(base_version);
+  if (!patch) return {package, etag};
+  return {*std::move(patch), wire::patch_etag(etag, base_version)};
+}
+
 void FakeGateway::answer_model(Pending pending) {
+  if (faults.knows_no_patches && std::strstr(pending.request.query, wire::kBaseVersionQuery)) {
+    respond_problem(pending.id, wire::response_code(Status::kInvalidArgument),
+                    Status::kInvalidArgument);
+    return;
+  }
   if (!faults.model_codes.empty()) {
     const std::uint8_t code = faults.model_codes.front();
     faults.model_codes.pop_front();
@@ -254,20 +314,22 @@ void FakeGateway::answer_model(Pending pending) {
     drop_session();
     return;
   }
-  auto etag = wire::model_etag(manifest.model_version, Bytes(manifest.weights_digest));
+  auto [body, etag] = model_body(pending.request.query);
   if (faults.changes_etag_at.has_value() && pending.offset >= *faults.changes_etag_at) {
     faults.changes_etag_at.reset();
     etag.back() = static_cast<std::uint8_t>(etag.back() + 1);
   }
-  const auto size = static_cast<std::uint32_t>(package.size());
+  const auto size = static_cast<std::uint32_t>(body.size());
+  if (pending.offset == 0 && body[0] == wire::kModelPatchFirstByte) ++patches;
   const std::uint32_t end = std::min(faults.ends_at.value_or(size), size);
   const std::uint32_t length = std::min(faults.block_bytes, end - pending.offset);
   const std::uint32_t offset = pending.offset;
   const bool last = offset + length == end;
   pending.offset += length;
+  model_bytes += length;
   if (!last) queue_.push_back(pending);
   respond(pending.id, {.code = transport::kContent,
-                       .payload = Bytes(package).subspan(offset, length),
+                       .payload = Bytes(body).subspan(offset, length),
                        .offset = offset,
                        .total_bytes = faults.hides_total ? 0 : size,
                        .last = last,
@@ -323,13 +385,8 @@ Status FakeGateway::judge(Bytes sealed) {
     return Status::kWrongBase;
   }
   const ModelSpec spec = take(wire::to_model_spec(manifest.spec));
-  SKEP_ASSIGN_OR_RETURN(
-      const compress::Summary summary,
-      compress::inspect(content.delta, take(learn::plan_memory(spec)).parameter_count));
-  if (!norm_at_most(summary.sum_of_squares, summary.header.exponent,
-                    Norm{.q16 = plan.clip_norm_q16})) {
-    return Status::kNormExceeded;
-  }
+  SKEP_TRY(judge_delta(content.delta, take(learn::plan_memory(spec)).trainable_count, plan,
+                       kDeviceName));
   answered_[header.round] = {sealed.begin(), sealed.end()};
   received_.push_back({header.round,
                        header.base_version,

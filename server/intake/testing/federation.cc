@@ -118,7 +118,7 @@ ModelSpec Federation::digits_model() {
 
 Federation::Federation(unsigned device_count, const ModelSpec& spec)
     : spec_(spec),
-      parameter_count_(must(learn::plan_memory(spec)).parameter_count),
+      parameter_count_(must(learn::plan_memory(spec)).trainable_count),
       weights_(initial_weights(spec)),
       aggregation_key_((must(seal::initialize_crypto()),
                         must(seal::AggregationKey::generate(seal::Kem::kP256HkdfSha256)))),
@@ -146,7 +146,7 @@ std::string Federation::device_name(unsigned device) { return "device-" + std::t
 
 wire::RoundPlan Federation::make_plan(std::uint32_t round) const {
   wire::RoundPlan plan{};
-  plan.version = 1;
+  plan.version = wire::kRoundPlanVersion;
   std::ranges::copy(id_, plan.federation);
   plan.state = skep_RoundState_ROUND_STATE_OPEN;
   plan.round = round;
@@ -159,6 +159,7 @@ wire::RoundPlan Federation::make_plan(std::uint32_t round) const {
   plan.local_epochs = 1;
   plan.batch_size = 1;
   plan.clip_norm_q16 = 1U << 16U;
+  plan.compression = skep_Compression_COMPRESSION_TOP_K;
   plan.keep_permille = 300;
   plan.value_bits = 12;
   plan.key_id = 7;
@@ -166,6 +167,12 @@ wire::RoundPlan Federation::make_plan(std::uint32_t round) const {
   plan.aggregation_key.size = 65;
   std::ranges::copy(aggregation_key_.public_key(), plan.aggregation_key.bytes);
   return plan;
+}
+
+void Federation::set_compression(wire::RoundPlan& plan, CompressionMode mode) {
+  plan.compression = static_cast<skep_Compression>(mode);
+  plan.keep_permille = has_keep_count(mode) ? 300 : 0;
+  plan.value_bits = has_value_bits(mode) ? 12 : 0;
 }
 
 std::shared_ptr<const intake::RoundRules> Federation::rules(const wire::RoundPlan& plan) const {
@@ -196,19 +203,19 @@ std::vector<std::uint8_t> Federation::seal(unsigned device, const wire::RoundPla
   std::vector<std::int16_t> values(parameter_count_);
   const Delta delta =
       must(model.engine.difference_from(base_weights, values, departures.sample_count));
-  const auto noised = privacy::without_noise(
-      must(privacy::clip(delta, Norm{departures.clip_norm_q16.value_or(plan.clip_norm_q16)})));
-  const compress::Options options{
-      .keep_count = compress::keep_count_for(parameter_count_,
-                                             departures.keep_permille.value_or(plan.keep_permille)),
-      .value_bits = static_cast<std::uint8_t>(departures.value_bits.value_or(plan.value_bits))};
+  const Norm clip_norm{departures.clip_norm_q16.value_or(plan.clip_norm_q16)};
+  const auto noised = privacy::without_noise(must(privacy::clip(delta, clip_norm)));
+  const std::string name = device_name(device);
+  const compress::Options options = compress::options_for(
+      departures.compression.value_or(wire::to_compression(plan)), parameter_count_,
+      compress::public_seed(plan.nonce, name.c_str()), clip_norm);
   std::vector<std::uint8_t> compressed(compress::max_compressed_bytes(parameter_count_, options));
-  const Compressed update = must(compress::compress(noised, options, compressed));
+  std::vector<std::int16_t> scratch(compress::scratch_elements(parameter_count_, options.mode));
+  const Compressed update = must(compress::compress(noised, options, compressed, scratch));
 
   store::Digest base_digest{};
   std::ranges::copy(plan.base_digest, base_digest.begin());
   if (departures.base_digest) base_digest = *departures.base_digest;
-  const std::string name = device_name(device);
   const seal::UpdateContext context{
       .federation = std::span<const std::uint8_t, 8>(plan.federation),
       .device = name,

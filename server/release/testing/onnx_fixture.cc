@@ -72,7 +72,7 @@ class Trainer {
       const Result<learn::Output> output = engine_.forward(samples.features(i));
       require(output.ok(), "forward");
       file << samples.label(i) << ' ' << output->exponent;
-      for (const std::int16_t logit : output->logits) file << ' ' << logit;
+      for (const std::int16_t logit : output->values) file << ' ' << logit;
       file << '\n';
     }
   }

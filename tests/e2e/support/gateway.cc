@@ -125,6 +125,10 @@ void Gateway::revoke(const std::string& device) {
   (void)federation_.operate({"device", "revoke", device, "--reason", "lost"});
 }
 
+void Gateway::roll_back(std::uint32_t to_version) {
+  (void)operate({"model", "rollback", "--to", std::to_string(to_version)});
+}
+
 seal::Sha256Digest Gateway::database_digest() const {
   const Connection connection = open_read_only(database());
   (void)next_row(connection, prepare(connection, "BEGIN"));  // one state for all tables

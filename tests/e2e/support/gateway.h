@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "skep/demo/federated_data.h"
@@ -39,6 +40,11 @@ class Gateway {
   /// Closes the round and opens the next one, whatever came in.
   void finish_round() { (void)federation_.operate({"round", "aggregate", "--force"}); }
   void revoke(const std::string& device);
+  void roll_back(std::uint32_t to_version);
+  /// What `skepctl --format json` answers.
+  [[nodiscard]] nlohmann::json operate(const process::Command& arguments) const {
+    return federation_.operate(arguments);
+  }
 
   /// SHA-256 over every row of every table, read through a read-only connection. Left out are
   /// rounds.refused and rounds.bytes_down: skepd counts its traffic there from time to time.

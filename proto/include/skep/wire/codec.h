@@ -9,7 +9,8 @@
 //
 // All decoders, for any bytes whatever:
 //   kTooLarge            the message is longer than any valid one (the kMax…Bytes below)
-//   kUnsupportedVersion  it begins with a version field whose value is not 1
+//   kUnsupportedVersion  it begins with a version field of 0 or above the message's latest, which
+//                        is 1 except for RoundPlan
 //   kUnsupported         a field has a value from its type's range that this build does not
 //                        implement (an enum's unknown number, batch_size other than 1, format)
 //   kMalformed           anything else that skep.proto does not allow: lengths, ranges, names
@@ -28,6 +29,7 @@
 
 #include "skep.pb.h"
 #include "skep/bytes.h"
+#include "skep/compression.h"
 #include "skep/config.h"
 #include "skep/model_spec.h"
 #include "skep/status.h"
@@ -46,6 +48,7 @@ inline constexpr std::size_t kAeadTagBytes = 16;
 inline constexpr std::size_t kMaxNameChars = 32;  ///< Device and model names, [a-z0-9-].
 inline constexpr std::uint32_t kUpdateFormat =
     1;  ///< UpdateHeader.format: the plaintext is an Update.
+inline constexpr std::uint32_t kRoundPlanVersion = 2;  ///< What gateways write; 1 is still read.
 inline constexpr std::uint32_t kMaxSampleCount = 1U << 24U;
 
 // Flat messages: plain structs without pointers.
@@ -85,6 +88,15 @@ struct ModelPackage {
   Bytes weights;    ///< Not empty.
 };
 
+/// The version field is not here: encode() writes it, decode_model_patch() checks it. A device
+/// reads a patch with PatchReader (skep/wire/patch_reader.h), piece by piece.
+struct ModelPatch {
+  std::uint32_t base_version = 0;  ///< ≥ 1.
+  Bytes manifest;                  ///< As in the ModelPackage of the version that it leads to.
+  Bytes signature;                 ///< kSignatureBytes.
+  Bytes difference;                ///< Not empty; skep/wire/weights_difference.h.
+};
+
 inline constexpr std::size_t kMaxRoundPlanBytes = skep_RoundPlan_size;
 inline constexpr std::size_t kMaxSignedRoundPlanBytes =
     3 + kMaxRoundPlanBytes + 2 + kSignatureBytes;
@@ -111,6 +123,7 @@ struct PackageHead {
 [[nodiscard]] Result<SealedUpdate> decode_sealed_update(Bytes bytes);
 [[nodiscard]] Result<Update> decode_update(Bytes bytes);
 [[nodiscard]] Result<Receipt> decode_receipt(Bytes bytes);
+[[nodiscard]] Result<ModelPatch> decode_model_patch(Bytes bytes);
 
 /// The manifest's spec is checked as by to_model_spec().
 [[nodiscard]] Result<ModelManifest> decode_model_manifest(Bytes bytes);
@@ -140,6 +153,7 @@ Status read_model_package(const ByteSource& package, PackageHead& out);
 [[nodiscard]] Result<std::size_t> encode(const Receipt& message, MutableBytes out);
 [[nodiscard]] Result<std::size_t> encode(const ModelManifest& message, MutableBytes out);
 [[nodiscard]] Result<std::size_t> encode(const ModelPackage& message, MutableBytes out);
+[[nodiscard]] Result<std::size_t> encode(const ModelPatch& message, MutableBytes out);
 [[nodiscard]] Result<std::size_t> encode(const Problem& message, MutableBytes out);
 [[nodiscard]] Result<std::size_t> encode(const DeviceCredentials& message, MutableBytes out);
 
@@ -164,6 +178,10 @@ Status read_model_package(const ByteSource& package, PackageHead& out);
 
 /// The inverse; copies without checking (encode() checks). layer_count ≤ kMaxLayers.
 [[nodiscard]] skep_ModelSpec from_model_spec(const ModelSpec& spec);
+
+/// How the plan wants the delta compressed; of version 1, which knew no other, top-K. Copies
+/// without checking.
+[[nodiscard]] Compression to_compression(const RoundPlan& plan);
 
 /// The part of a nanopb bytes field that is in use, e.g. bytes_of(plan.aggregation_key).
 template <typename SizedBytes>

@@ -17,7 +17,9 @@
 
 #include "skep/core/record_log.h"
 #include "skep/model/model_slots.h"
+#include "skep/model/patch_installer.h"
 #include "skep/model/pending_update.h"
+#include "skep/observe/observer.h"
 #include "skep/platform.h"
 #include "skep/round/backoff.h"
 #include "skep/round/events.h"
@@ -58,6 +60,11 @@ struct DeviceConfig {
   std::uint32_t answer_timeout_ms = 120'000;
 
   round::BackoffLimits backoff{};
+
+  /// What Device::observe() feeds, and what decides in which rounds to take part; its buffer is
+  /// the Platform's SampleSource. Outlives the device. None: the device takes part in every round,
+  /// on whatever samples the platform has.
+  observe::Observer* observer = nullptr;
 };
 
 /// What the device is doing.
@@ -67,7 +74,7 @@ enum class DeviceState : std::uint8_t {
   kConnecting,  ///< DTLS handshake under way.
   kObserving,   ///< Connected; nothing to do until the gateway announces something.
   kErasing,     ///< Making room for a model.
-  kFetching,    ///< Receiving a model block-wise.
+  kFetching,    ///< Receiving a model block-wise, as a whole or as a patch.
   kInstalling,  ///< Verifying and switching to a model.
   kTraining,    ///< In a LocalRound.
   kUploading,   ///< Waiting for the gateway's receipt.
@@ -93,7 +100,8 @@ class Device final : private transport::ResponseHandler {
   /// Errors: kNoEntropy if the entropy source fails (nothing is done without it);
   /// kInvalidArgument if the credentials hold no usable key, the workspace is not aligned or
   /// samples_per_poll is 0; kStorageFailed;
-  /// kTooLarge if the storage cannot hold the configured sizes.
+  /// kTooLarge if the storage cannot hold the configured sizes, or the observer's state is larger
+  /// than RecordLog::kMaxPayloadBytes (more than 15 channels).
   Status start();
 
   /// Does one bounded piece of work. Returns the milliseconds after which the next call is useful
@@ -102,9 +110,32 @@ class Device final : private transport::ResponseHandler {
 
   /// The class that the installed model predicts for one sample of int16 features.
   ///
-  /// Errors: kNotFound before the first model; kBusy while the workspace is used for training;
-  /// kInvalidArgument if the number of features is not the model's.
+  /// Errors: kNotFound before the first model; kBusy while the workspace is used for training or
+  /// an upload; kInvalidArgument if the number of features is not the model's.
   [[nodiscard]] Result<std::uint16_t> predict(std::span<const std::int16_t> features);
+
+  /// Takes one reading for each of the sensor's channels: what it completes is standardised,
+  /// scored by the installed model, and offered to the buffer with its label (an autoencoder's is
+  /// 0). See observe::Observer for the stages; docs/guides/observe.md for the whole.
+  ///
+  /// There is no score before the first model, and while the workspace is used for training or an
+  /// upload; while training the buffer stays as it is. When the scaler has just become ready, or
+  /// the threshold known, both are stored: then this takes as long as a write to flash.
+  ///
+  /// Errors: kUnsupported without an observer; kInvalidArgument before start(), for readings or a
+  /// label that the observer does not take (nothing is changed), or if its samples are not the
+  /// model's (the sample is lost); kNoMemory as Observer::take(); kStorageFailed (the sample is
+  /// taken, and storing tried again with the next).
+  [[nodiscard]] Result<observe::Observation> observe(std::span<const std::int32_t> readings,
+                                                     std::uint16_t label);
+
+  /// The anomaly score of a whole sample (with a window: all its frames, oldest first) by the
+  /// installed autoencoder and the threshold of this device. Learns nothing from it.
+  ///
+  /// Errors: kUnsupported without an observer, or if the model is not an autoencoder; kNotFound
+  /// before the first model or while the scaler still learns; kBusy while the workspace is used
+  /// for training or an upload; kInvalidArgument for a sample of the wrong length or range.
+  [[nodiscard]] Result<observe::Score> score(std::span<const std::int32_t> sample);
 
   [[nodiscard]] DeviceState state() const { return state_; }
 
@@ -127,6 +158,7 @@ class Device final : private transport::ResponseHandler {
   void on_plan(Bytes message);
   void on_model_block(const transport::Response& response);
   Status take_model_block(const transport::Response& response);
+  Status begin_model(const transport::Response& first_block);
   void on_receipt(const transport::Response& response);
 
   void work(std::uint64_t now_ms);
@@ -138,7 +170,13 @@ class Device final : private transport::ResponseHandler {
   void lose_session(Status reason);
   void back_off();
   void rest();
-  void observe();
+  void observe_rounds();
+
+  [[nodiscard]] bool claim_workspace();
+  [[nodiscard]] Result<std::uint32_t> loss_of(observe::Features features, const ModelSpec& spec,
+                                              std::uint16_t label);
+  Status restore_observer();
+  Status store_observer();
 
   Status load_identity();
   Status open_storage();
@@ -147,7 +185,10 @@ class Device final : private transport::ResponseHandler {
   void begin_fetch();
   void continue_fetch();
   void finish_fetch();
+  void write_model_query();
   void refuse_model(Status reason);
+  void put_off_model(Status reason);
+  void fetch_whole_model(Status reason);
   void begin_round();
   void continue_round();
   Status finish_round();
@@ -187,9 +228,12 @@ class Device final : private transport::ResponseHandler {
   ModelSpec spec_{};  // of the round that local_round_ works on
   std::array<std::uint8_t, wire::kMaxSignedRoundPlanBytes> plan_buffer_{};
   std::uint32_t plan_bytes_ = 0;
-  std::array<std::uint8_t, wire::kModelEtagBytes> model_etag_{};  // of the package being fetched
-  std::array<char, 16> model_query_{};
-  Bytes upload_{};  // the stored update's bytes, in the workspace
+  std::array<std::uint8_t, wire::kModelEtagBytes> model_etag_{};  // of what is being fetched
+  std::array<char, wire::kMaxModelQueryChars + 1> model_query_{};
+  std::optional<model::PatchInstaller> patch_;  // while it is a patch
+  bool asks_for_patch_ = false;                 // in the request under way
+  bool wants_whole_model_ = false;              // since a patch did not do, until one is installed
+  Bytes upload_{};                              // the stored update's bytes, in the workspace
   std::uint32_t upload_round_ = 0;
 };
 

@@ -25,10 +25,10 @@ class RiceCost {
     return count_ * (p + 1) + quotient_sums_[p];
   }
 
-  /// The parameter with the fewest bits; of several the smallest.
-  [[nodiscard]] constexpr std::uint32_t best_parameter() const {
+  /// The parameter ≤ `max` ≤ kMaxRiceParameter with the fewest bits; of several the smallest.
+  [[nodiscard]] constexpr std::uint32_t best_parameter(std::uint32_t max) const {
     std::uint32_t best = 0;
-    for (std::uint32_t p = 1; p <= kMaxRiceParameter; ++p) {
+    for (std::uint32_t p = 1; p <= max; ++p) {
       if (bits(p) < bits(best)) best = p;
     }
     return best;

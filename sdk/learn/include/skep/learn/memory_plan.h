@@ -55,7 +55,8 @@ struct MemoryPlan {
 ///                     allow; an optimizer out of its range.
 ///   kTooLarge         more than kMaxLayers layers, more than kMaxLayerWidth values between two,
 ///                     or more than kMaxParameters parameters.
-///   kUnsupported      a layer kind or loss that this build does not know; an activation on the
+///   kUnsupported      a layer kind or loss that this build does not know (SKEP_CONVOLUTIONS in
+///                     skep/config.h leaves some out); an activation on the
 ///                     sample itself or on another activation (a ReLU on a ReLU is allowed).
 [[nodiscard]] constexpr Result<MemoryPlan> plan_memory(const ModelSpec& spec,
                                                        const Optimizer& optimizer = {});
@@ -242,8 +243,14 @@ constexpr Status check_sample(const ModelSpec& spec) {
   return spec.inputs > kMaxLayerWidth ? Status::kTooLarge : Status::kOk;
 }
 
+/// Whether the layer looks at more than one position at once.
+constexpr bool is_spatial(LayerKind kind) {
+  return has_window(kind) || kind == LayerKind::kGlobalAveragePool;
+}
+
 /// What may follow `previous`, which is null for the sample itself or a Flatten of it.
 constexpr Status check_order(const LayerSpec& layer, const LayerSpec* previous) {
+  if (!kHasConvolutions && is_spatial(layer.kind)) return Status::kUnsupported;
   if (!is_activation(layer.kind)) return Status::kOk;
   if (previous == nullptr) return Status::kUnsupported;
   const bool relu_twice = layer.kind == LayerKind::kRelu && previous->kind == LayerKind::kRelu;

@@ -10,6 +10,7 @@ enum class LogKey : std::uint8_t {
   kModelSlots = 0,     ///< ModelSlots: which slot is current, what each holds.
   kPendingUpdate = 1,  ///< PendingUpdate: what lies in its region.
   kRound = 2,          ///< skep::round: the last round that was answered, and the like.
+  kObserver = 3,       ///< skep::round: what skep::observe learned (Observer::save).
 };
 
 }  // namespace skep::model

@@ -13,6 +13,8 @@ enum class EventKind : std::uint8_t {
   kPlanRefused,     ///< status: why a plan was not followed.
   kModelInstalled,  ///< model_version is now in use.
   kModelRefused,    ///< status: why a model was not installed; the old one serves on.
+  kRoundPostponed,  ///< The observer sees no reason to train yet, or no energy; asked again later.
+  kPatchRefused,    ///< status: why a patch did not make the model; it is fetched as a whole.
   kRoundStarted,    ///< Training on model_version began.
   kUpdateStored,    ///< The sealed update is in storage: update_bytes, loss_before/after_q16.
   kUpdateAccepted,  ///< The gateway has it durably.

@@ -25,8 +25,8 @@ class PackageTrust final : public model::PackageVerifier {
   const seal::VerifyingKey* key_ = nullptr;
 };
 
-/// model::SpecPolicy: the model can be trained in a workspace of this size, keeping at least one
-/// value of an update. Whether a round's own K fits is checked when its plan arrives.
+/// model::SpecPolicy: the model can be trained in a workspace of this size with the compression
+/// that takes least of it. Whether a round's own fits is checked when its plan arrives.
 class WorkspacePolicy final : public model::SpecPolicy {
  public:
   explicit WorkspacePolicy(std::size_t workspace_bytes) : workspace_bytes_(workspace_bytes) {}

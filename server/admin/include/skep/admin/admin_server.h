@@ -25,6 +25,10 @@ struct EndpointStatus {
   std::uint16_t port = 0;
   std::uint64_t sessions = 0;
   std::uint64_t bytes_down = 0;
+  std::uint64_t packages = 0;  ///< Models sent as a whole; all since skepd started.
+  std::uint64_t package_bytes = 0;
+  std::uint64_t patches = 0;
+  std::uint64_t patch_bytes = 0;
 };
 
 /// All outlive the AdminServer. endpoint() may be called from any thread.

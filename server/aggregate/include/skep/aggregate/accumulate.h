@@ -11,8 +11,9 @@ namespace skep::aggregate {
 /// Sums sample_count * delta exactly. The result depends on the set of updates alone: not on their
 /// order, nor on how they were split over accumulators that were merged.
 ///
-/// Every summand is a multiple of 2^kMinDeltaExponent and below 2^(24 + 15 − kMinDeltaExponent) =
-/// 2^71 units, so 128 bits hold 2^56 of them: nothing is rounded and nothing overflows.
+/// Every summand is a multiple of 2^kMinDeltaExponent, and at most 2^(24 + 24 + 16 −
+/// kMinDeltaExponent) = 2^96 units (sample count, value, scale), so 128 bits hold 2^31 of them:
+/// nothing is rounded and nothing overflows.
 /// Memory: 16 bytes a parameter, whatever the number of updates. Not thread-safe.
 class Accumulator {
  public:

@@ -13,7 +13,8 @@ namespace skep::aggregate {
 ///
 /// Each layer gets the finest exponent that leaves its largest weight or bias two bits of
 /// headroom, as learn::Engine::initialize does, within kMinWeightExponent … kMaxWeightExponent; a
-/// layer of zeros keeps its own. Integer only: the same bytes on every machine.
+/// layer of zeros keeps its own. Frozen layers keep the base's bytes. Integer only: the same bytes
+/// on every machine.
 ///
 /// Errors: kInvalidArgument if the spec cannot run, `sum` has another dimension or no
 /// contributor; kMalformed if `base_weights` is not the spec's blob; kTooLarge if a weight exceeds

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "skep/bytes.h"
+#include "skep/compression.h"
 #include "skep/coordinator/error.h"
 #include "skep/intake/rules.h"
 #include "skep/seal/envelope.h"
@@ -18,7 +19,7 @@
 
 namespace skep::coordinator {
 
-/// The sections [round] and [evaluation] of skepd.toml.
+/// The sections [round], [evaluation] and [release] of skepd.toml.
 struct Settings {
   std::uint32_t quorum = 20;          ///< Updates that close a round, ≥ minimum_updates.
   std::uint32_t deadline_s = 600;     ///< Then minimum_updates are enough; 0 = no deadline.
@@ -29,10 +30,16 @@ struct Settings {
   std::uint32_t local_epochs = 1;
   std::uint32_t max_local_steps = 0;
   std::uint32_t clip_norm_q16 = 1U << 16U;
-  std::uint32_t keep_permille = 100;
-  std::uint32_t value_bits = 16;
+  CompressionMode compression = CompressionMode::kTopK;
+  std::uint32_t keep_permille = 100;  ///< Of the modes that have K.
+  std::uint32_t value_bits = 16;      ///< Of the modes that leave it to the plan.
+  std::uint32_t momentum_q15 = 0;
+  std::uint32_t proximal_mu_q16 = 0;
   std::filesystem::path hold_out;  ///< CSV; empty = nothing is evaluated, all is released.
-  std::uint32_t max_accuracy_drop_permille = 20;  ///< Of the hold-out samples; more is rejected.
+  /// Of the hold-out samples, or of an autoencoder's mean loss; more is rejected.
+  std::uint32_t max_accuracy_drop_permille = 20;
+  /// Bits of each value of a release's step, 2 … 16 (release::quantise_step()); 0 = exact steps.
+  std::uint32_t step_bits = 4;
   unsigned workers = 0;  ///< Threads that open updates; 0 = one for each core.
 };
 
@@ -71,7 +78,8 @@ struct RoundSummary {
   std::uint64_t bytes_down = 0;          ///< As told to count_download().
   std::optional<double> mean_loss;       ///< Nats, of the base on the devices' samples.
   std::optional<std::uint32_t> version;  ///< The model that it made.
-  std::optional<double> accuracy;        ///< Of that model on the hold-out set, 0 … 1.
+  std::optional<double> accuracy;        ///< Of that model on the hold-out set, 0 … 1; an
+                                         ///< autoencoder has none.
 };
 
 /// What an operator's command did.

@@ -71,12 +71,13 @@ class Opened {
   wire::Update content_{};  // into plaintext_, whose memory a move does not move
 };
 
-/// The elements of a delta that were sent; the others are 0.
+/// The elements of a delta that are not 0.
 struct SparseDelta {
   std::uint32_t dimension = 0;
-  int exponent = 0;                    ///< kMinDeltaExponent … kMaxDeltaExponent.
+  int exponent = 0;  ///< kMinDeltaExponent … kMaxDeltaExponent.
+  std::uint16_t scale = 1;
   std::vector<std::uint32_t> indices;  ///< Ascending, each < dimension.
-  std::vector<std::int16_t> values;    ///< As many; element i is values[i] * 2^exponent.
+  std::vector<std::int32_t> values;    ///< As many; element i is values[i] * scale * 2^exponent.
 };
 
 /// An update that keeps the round's plan in every respect: it may be stored and aggregated.

@@ -47,8 +47,8 @@ OpenOutcome open(server::Received update, const Gateway& gateway, const RoundRul
 /// Checks the content against the plan.
 ///
 /// Errors, in this order: kWrongBase if the base digest is not the plan's; kMalformed (or
-/// kUnsupportedVersion) if the delta does not decode for the model's dimension, or has not the
-/// plan's count and bits; kNormExceeded if its exact L2 norm is above the plan's clip norm.
+/// kUnsupportedVersion) if the delta does not decode for the model's dimension, or is not
+/// compressed as the plan says; kNormExceeded if its exact L2 norm is above the plan's clip norm.
 CheckOutcome check(server::Opened update, const RoundRules& rules);
 
 /// open(), then check().

@@ -1,7 +1,7 @@
 // Models on their way over an air gap: a folder that can be checked with one public key.
 //
 //   model.skep     the ModelPackage, complete by itself
-//   model.onnx     the same model for other runtimes
+//   model.onnx     the same model for other runtimes (skep/exchange/onnx_export.h)
 //   metadata.json  what is in it, for people
 //   signature.bin  64 bytes: the signature over the manifest in model.skep
 //

@@ -36,8 +36,10 @@ class HoldOut {
 };
 
 /// Reads a CSV without header: one sample a line, `spec.inputs` features as integers in units of
-/// 2^spec.input_exponent (−32768 … 32767), then the class index (0 … outputs − 1). Separated by
-/// single commas; no blanks, no quotes, no empty line; lines end with LF or CRLF.
+/// 2^spec.input_exponent (−32768 … 32767), then the label as the loss has it: a class index (0 …
+/// outputs − 1), with binary cross-entropy the bits of all outputs (0 … 2^outputs − 1). With the
+/// mean squared error it may be left out and is not looked at (0 … 65535). Separated by single
+/// commas; no blanks, no quotes, no empty line; lines end with LF or CRLF.
 ///
 /// Errors: ReleaseError of kStorageFailed if the file cannot be read, of kTooLarge if it exceeds
 /// 256 MiB, of kMalformed with file, line and column for anything else, an empty file included.
@@ -46,11 +48,16 @@ HoldOut load_hold_out(const std::filesystem::path& path, const ModelSpec& spec);
 /// The same on text in memory; `name` stands for the file in messages.
 HoldOut parse_hold_out(std::string_view text, const std::string& name, const ModelSpec& spec);
 
-/// Runs the engine over all samples: how many it classifies right, and the mean loss (rounded to
-/// nearest). Integer only: the same on every machine.
+/// Whether EvaluationMetrics.correct_count says something about a model of this loss: an
+/// autoencoder is never right, and judged by its mean loss alone.
+[[nodiscard]] constexpr bool has_accuracy(Loss loss) { return loss != Loss::kMeanSquaredError; }
+
+/// Runs the engine over all samples: how many it classifies right (with binary cross-entropy: with
+/// all bits right; 0 unless has_accuracy()), and the mean loss (rounded to nearest). Integer only:
+/// the same on every machine.
 ///
 /// Errors: ReleaseError of kInvalidArgument if the spec cannot run or the samples have another
-/// width or labels that are no class; of kMalformed if `weights` is not the spec's blob.
+/// width or labels that the loss does not know; of kMalformed if `weights` is not the spec's blob.
 wire::EvaluationMetrics evaluate(const ModelSpec& spec, Bytes weights, const HoldOut& samples);
 
 }  // namespace skep::release

@@ -22,8 +22,11 @@ struct RoundRecipe {
   std::uint32_t learning_rate_shift = 3;
   std::uint32_t local_epochs = 5;
   double clip_norm = 8.0;
+  std::string compression = "top-k";
   std::uint32_t keep_permille = 100;
   std::uint32_t value_bits = 8;
+  std::uint32_t step_bits = 4;
+  std::uint32_t patch_depth = 8;
 };
 
 /// The first model, as `skepctl init` makes it.

@@ -2,6 +2,7 @@
 // sealed updates, and a wire that fails on demand.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -15,6 +16,7 @@
 #include "skep/seal/signature.h"
 #include "skep/transport/client.h"
 #include "skep/wire/codec.h"
+#include "skep/wire/resources.h"
 
 namespace skep::round_testing {
 
@@ -51,6 +53,15 @@ Buffer digest_of(Bytes content);
 
 /// An open round's plan for the model with this digest: 2 epochs, half of the values, 8 bits.
 wire::RoundPlan make_plan(std::uint32_t round, std::uint32_t base_version, Bytes base_digest);
+
+/// Lets a plan ask for that compression; half of the elements and 8 bits where the mode has them.
+void set_compression(wire::RoundPlan& plan, CompressionMode mode);
+
+/// The gateway's judgement of `Update.delta`: kMalformed, kUnsupportedVersion, kNormExceeded or
+/// kOk.
+Status judge_delta(Bytes delta, std::uint32_t dimension, const wire::RoundPlan& plan,
+                   const char* device);
+
 Buffer sign_plan(const wire::RoundPlan& plan, const seal::SigningKey& key);
 
 /// What a device's update said, after the gateway's checks of it.
@@ -83,6 +94,10 @@ class FakeGateway final : public transport::Client {
   /// Encodes and signs `manifest` with `weights` anew, after a test changed them.
   void repack(const seal::SigningKey& key);
 
+  /// What it answers if a device asks for a patch from this version; none: the package.
+  [[nodiscard]] std::optional<Buffer> patch_from(std::uint32_t base_version) const;
+
+  bool serves_patches = false;
   wire::RoundPlan plan{};
   wire::ModelManifest manifest{};
   Buffer weights;
@@ -103,6 +118,8 @@ class FakeGateway final : public transport::Client {
     std::deque<std::uint8_t> plan_codes;           ///< … for the next observations.
     std::deque<std::pair<std::uint8_t, Status>> upload_answers;  ///< … for the next uploads.
     bool answers_wrong_digest = false;
+    bool knows_no_patches = false;              ///< An old one: refuses a query with `from`.
+    std::function<void(Buffer&)> tamper_patch;  ///< The whole message.
   };
   Faults faults;
 
@@ -118,6 +135,8 @@ class FakeGateway final : public transport::Client {
   std::uint32_t sessions = 0;
   std::uint32_t requests = 0;
   std::uint32_t model_requests = 0;
+  std::uint32_t patches = 0;      ///< Begun.
+  std::uint32_t model_bytes = 0;  ///< Of packages and patches.
 
   // ---- transport::Client
 
@@ -135,7 +154,12 @@ class FakeGateway final : public transport::Client {
     transport::Request request;
     std::uint32_t offset = 0;  // of the next block of the answer
   };
+  struct Body {
+    Buffer bytes;
+    std::array<std::uint8_t, wire::kModelEtagBytes> etag;
+  };
 
+  [[nodiscard]] Body model_body(const char* query);
   void answer_model(Pending pending);
   void answer_plan(const Pending& pending);
   void answer_update(const Pending& pending);
@@ -147,6 +171,7 @@ class FakeGateway final : public transport::Client {
   transport::SessionState state_ = transport::SessionState::kClosed;
   std::deque<Pending> queue_;
   std::optional<transport::RequestId> observer_;
+  std::map<std::uint32_t, Buffer> released_;  // version → weights, the present one left out
   std::map<std::uint32_t, Buffer> answered_;  // round → the bytes of its update
   std::vector<ReceivedUpdate> received_;
   Status refusal_ = Status::kOk;

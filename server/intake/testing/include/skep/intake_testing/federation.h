@@ -35,8 +35,7 @@ class TemporaryFolder {
 /// Where a device departs from what the plan asks. Unset: it does as told.
 struct Departures {
   std::optional<std::uint32_t> clip_norm_q16 = std::nullopt;
-  std::optional<std::uint32_t> keep_permille = std::nullopt;
-  std::optional<std::uint32_t> value_bits = std::nullopt;
+  std::optional<Compression> compression = std::nullopt;
   std::optional<store::Digest> base_digest = std::nullopt;
   const seal::SigningKey* signing_key = nullptr;
   const seal::AggregationKey* aggregation_key = nullptr;
@@ -71,6 +70,9 @@ class Federation {
   /// A plan for round `round` on model version 1, which is weights().
   [[nodiscard]] wire::RoundPlan make_plan(std::uint32_t round) const;
   [[nodiscard]] std::shared_ptr<const intake::RoundRules> rules(const wire::RoundPlan& plan) const;
+  /// Lets a plan ask for that compression; 300 of 1000 elements and 12 bits where the mode has
+  /// them, as in make_plan().
+  static void set_compression(wire::RoundPlan& plan, CompressionMode mode);
   /// Inserts the plan's round, and model version 1 if there is none, into the database.
   void open_round(const wire::RoundPlan& plan) const;
 

@@ -1,4 +1,4 @@
-// The compressed delta's format written a second time, for tests: with sorting, lists of bits and
+// Top-K's and ternary's formats written a second time, for tests: with sorting, lists of bits and
 // every Rice parameter really tried, straight from docs/reference/compressed-delta.md.
 #pragma once
 
@@ -11,8 +11,8 @@
 
 #include "skep/bytes.h"
 #include "skep/compress/compressor.h"
-#include "skep/compress/decoder.h"
 #include "skep/flow.h"
+#include "sparse_decoder.h"
 
 namespace skep::compress::testing {
 
@@ -26,6 +26,8 @@ struct Content {
   int exponent;
   std::uint32_t value_bits;
   std::vector<Entry> entries;
+  CompressionMode mode = CompressionMode::kTopK;
+  std::uint32_t scale = 1;
   friend bool operator==(const Content&, const Content&) = default;
 };
 
@@ -44,21 +46,31 @@ inline Bits encode_entries(const Content& content, std::uint32_t rice_parameter)
     bits.insert(bits.end(), gap >> rice_parameter, true);
     bits.push_back(false);
     append(bits, gap, rice_parameter);
-    append(bits, static_cast<std::uint32_t>(entry.value), content.value_bits);
+    if (content.mode == CompressionMode::kTernary) {
+      bits.push_back(entry.value < 0);
+    } else {
+      append(bits, static_cast<std::uint32_t>(entry.value), content.value_bits);
+    }
   }
   return bits;
 }
 
 /// Bytes of the content with this Rice parameter, whether it is the best or not.
 inline std::vector<std::uint8_t> encode_with(const Content& content, std::uint32_t rice_parameter) {
-  std::vector<std::uint8_t> bytes{static_cast<std::uint8_t>(16 + content.value_bits - 1),
-                                  static_cast<std::uint8_t>(-content.exponent),
-                                  static_cast<std::uint8_t>(rice_parameter)};
-  std::size_t count = content.entries.size();
-  for (; count >= 128; count /= 128) {
-    bytes.push_back(static_cast<std::uint8_t>(128 + count % 128));
+  std::vector<std::uint8_t> bytes;
+  const auto put = [&bytes](auto byte) { bytes.push_back(static_cast<std::uint8_t>(byte)); };
+  if (content.mode == CompressionMode::kTernary) {
+    put(32 + rice_parameter);
+    put(-content.exponent);
+    put(content.scale);
+  } else {
+    put(16 + content.value_bits - 1);
+    put(-content.exponent);
+    put(rice_parameter);
+    std::size_t count = content.entries.size();
+    for (; count >= 128; count /= 128) put(128 + count % 128);
+    put(count);
   }
-  bytes.push_back(static_cast<std::uint8_t>(count));
   Bits bits = encode_entries(content, rice_parameter);
   while (bits.size() % 8 != 0) bits.push_back(false);
   for (std::size_t i = 0; i < bits.size(); i += 8) {
@@ -69,10 +81,14 @@ inline std::vector<std::uint8_t> encode_with(const Content& content, std::uint32
   return bytes;
 }
 
+inline std::uint32_t max_rice_parameter(const Content& content) {
+  return content.mode == CompressionMode::kTernary ? 15 : 23;
+}
+
 inline std::uint32_t best_rice_parameter(const Content& content) {
   std::uint32_t best = 0;
   std::size_t best_bits = SIZE_MAX;
-  for (std::uint32_t p = 0; p <= kMaxRiceParameter; ++p) {
+  for (std::uint32_t p = 0; p <= max_rice_parameter(content); ++p) {
     const std::size_t bits = encode_entries(content, p).size();
     if (bits < best_bits) {
       best = p;
@@ -104,31 +120,58 @@ inline Content select(const Delta& delta, const Options& options) {
   std::sort(order.begin(), order.end());
 
   int largest = 0;
-  for (const std::uint32_t i : order) largest = std::max(largest, magnitude(i));
-  const int limit = (1 << (options.value_bits - 1)) - 1;
+  std::int64_t sum = 0;
+  for (const std::uint32_t i : order) {
+    largest = std::max(largest, magnitude(i));
+    sum += magnitude(i);
+  }
+  const bool is_ternary = options.mode == CompressionMode::kTernary;
+  const int limit = is_ternary ? 255 : (1 << (options.value_bits - 1)) - 1;
+  const int to_fit = is_ternary ? static_cast<int>(sum / options.keep_count) : largest;
   int divisor = 1;
   int exponent = delta.exponent;
-  for (; largest / divisor > limit && exponent < 0; divisor *= 2) ++exponent;
+  for (; to_fit / divisor > limit && exponent < 0; divisor *= 2) ++exponent;
 
-  Content content{exponent, options.value_bits, {}};
+  Content content{exponent, options.value_bits, {}, options.mode, 1};
+  if (is_ternary) content.scale = static_cast<std::uint32_t>(std::min(to_fit / divisor, limit));
   for (const std::uint32_t i : order) {
     const int quotient = delta.values[i] / divisor;  // C++ divides toward zero
-    content.entries.push_back({i, std::clamp(quotient, -limit, limit)});
+    const int sign = delta.values[i] < 0 ? -1 : 1;
+    const int value =
+        is_ternary ? (content.scale == 0 ? 0 : sign) : std::clamp(quotient, -limit, limit);
+    content.entries.push_back({i, value});
   }
   return content;
 }
 
-/// Everything that Decoder reads; the Status is kOk if it reached the end.
-struct Decoded {
+/// The options that bytes of top-K claim to have been made with; of ternary, which does not say,
+/// `keep_count`. In range in any case.
+inline Options options_in(Bytes bytes, std::uint32_t dimension, std::uint32_t keep_count = 1) {
+  if (!bytes.empty() && bytes[0] >> 4 == 2) {
+    return {.keep_count = keep_count, .mode = CompressionMode::kTernary};
+  }
+  std::uint32_t count = 0;
+  for (std::size_t i = 3; i < std::min<std::size_t>(bytes.size(), 7); ++i) {
+    count |= (bytes[i] & 127U) << (7 * (i - 3));
+    if (bytes[i] < 128) break;
+  }
+  const int bits = bytes.empty() ? 2 : bytes[0] % 16 + 1;
+  return {.keep_count = std::clamp(count, 1U, dimension),
+          .value_bits = static_cast<std::uint8_t>(std::max(bits, 2))};
+}
+
+/// Everything that SparseDecoder reads; the Status is kOk if it reached the end.
+struct SparseDecoded {
   Status status;
   Content content;
 };
 
-inline Decoded decode(Bytes bytes, std::uint32_t dimension) {
-  const Result<Decoder> opened = Decoder::open(bytes, dimension);
+inline SparseDecoded decode(Bytes bytes, std::uint32_t dimension, const Options& options) {
+  const Result<SparseDecoder> opened = SparseDecoder::open(bytes, dimension, options);
   if (!opened.ok()) return {opened.status(), {}};
-  Decoder decoder = *opened;
-  Content content{decoder.header().exponent, decoder.header().value_bits, {}};
+  SparseDecoder decoder = *opened;
+  Content content{
+      decoder.header().exponent, options.value_bits, {}, options.mode, decoder.header().scale};
   Entry entry{};
   for (;;) {
     const Result<bool> more = decoder.next(entry.index, entry.value);
@@ -136,6 +179,11 @@ inline Decoded decode(Bytes bytes, std::uint32_t dimension) {
     if (!*more) return {Status::kOk, content};
     content.entries.push_back(entry);
   }
+}
+
+/// With the options that the bytes themselves claim.
+inline SparseDecoded decode(Bytes bytes, std::uint32_t dimension) {
+  return decode(bytes, dimension, options_in(bytes, dimension));
 }
 
 }  // namespace skep::compress::testing

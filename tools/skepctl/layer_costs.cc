@@ -1,0 +1,119 @@
+#include "layer_costs.h"
+
+#include <cmath>
+
+#include "skep/exchange/describe.h"
+
+namespace skep::skepctl {
+namespace {
+
+/// Instructions per multiplication, in the order of kCores; those of pools per value of their
+/// windows. From docs/benchmarks.md, section 7 (MLP 64-32-10: a forward pass has 2,368
+/// multiplications, a training step 5,056).
+struct Coefficients {
+  LayerKind kind;
+  std::array<double, kCores.size()> forward;
+  std::array<double, kCores.size()> training;
+};
+constexpr std::array kCoefficients = {
+    Coefficients{LayerKind::kDense,
+                 {12395.0 / 2368, 8017.0 / 2368, 7954.0 / 2368, 7979.0 / 2368},
+                 {33856.0 / 5056, 24436.0 / 5056, 24294.0 / 5056, 24406.0 / 5056}},
+};
+
+Instructions estimate(const LayerCost& cost, bool training) {
+  Instructions result;
+  for (const Coefficients& known : kCoefficients) {
+    if (known.kind != cost.kind) continue;
+    const std::uint64_t macs = training ? cost.training_macs : cost.forward_macs;
+    for (std::size_t core = 0; core < kCores.size(); ++core) {
+      const double each = training ? known.training[core] : known.forward[core];
+      result[core] = static_cast<std::uint64_t>(std::llround(each * static_cast<double>(macs)));
+    }
+  }
+  return result;
+}
+
+/// Walks beside the engine's planner and gives each layer what it counts for it.
+class Counter {
+ public:
+  explicit Counter(const learn::Optimizer& optimizer) : optimizer_(optimizer) {}
+
+  LayerCost count(const learn::FusedLayer& layer) {
+    LayerCost cost;
+    cost.index = layer.layer_index;
+    cost.kind = layer.kind;
+    cost.output = layer.output;
+    cost.frozen = layer.weight_count != 0 && !layer.trainable;
+    cost.parameter_count = layer.weight_count + layer.bias_count;
+    const std::uint32_t parameters = 2 * layer.weight_count + 4 * layer.bias_count;
+    cost.inference_bytes = parameters + (parameters == 0 ? 0 : 2);  // with the exponent
+    const bool propagates = trained_;
+    trained_ |= layer.trainable;
+    cost.training_bytes = cost.inference_bytes + 2;  // and that of its input
+    if (trained_) cost.training_bytes += 2 * static_cast<std::uint32_t>(layer.output.size());
+    if (layer.trainable) cost.training_bytes += copies() * parameters;
+    cost.forward_macs = layer.macs();
+    cost.training_macs = layer.macs() * (1U + (layer.trainable ? 1U : 0U) + (propagates ? 1U : 0U));
+    return cost;
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t copies() const {
+    return (optimizer_.momentum_q15 != 0 ? 1U : 0U) + (optimizer_.proximal_mu_q16 != 0 ? 1U : 0U);
+  }
+
+  const learn::Optimizer& optimizer_;
+  bool trained_ = false;  // this layer or one before is trainable
+};
+
+void add(const Instructions& layer, Instructions& sum) {
+  for (std::size_t core = 0; core < sum.size(); ++core) {
+    sum[core] = sum[core] && layer[core] ? std::optional(*sum[core] + *layer[core]) : std::nullopt;
+  }
+}
+
+/// A row for each layer of the spec; those that compute come from `counted`.
+std::vector<LayerCost> with_shapes(const ModelSpec& spec, const std::vector<LayerCost>& counted) {
+  std::vector<LayerCost> rows;
+  auto next = counted.begin();
+  Shape shape = spec.input_shape();
+  for (std::uint32_t i = 0; i < spec.layer_count; ++i) {
+    shape = *output_shape(spec.layers[i], shape);
+    LayerCost row;
+    row.index = i;
+    row.kind = spec.layers[i].kind;
+    row.output = shape;
+    row.forward.fill(0);
+    row.training.fill(0);
+    if (next != counted.end() && next->index == i) row = *next++;
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+}  // namespace
+
+ModelCosts costs_of(const ModelSpec& spec, const learn::Optimizer& optimizer) {
+  ModelCosts costs{.plan = exchange::require_plan(spec, optimizer), .layers = {}};
+  costs.shared_inference_bytes = costs.plan.inference_bytes;
+  costs.shared_training_bytes = costs.plan.training_bytes;
+  costs.forward.fill(0);
+  costs.training.fill(0);
+  Counter counter(optimizer);
+  std::vector<LayerCost> counted;
+  for (const learn::FusedLayer& layer : learn::FusedLayers(spec)) {
+    LayerCost cost = counter.count(layer);
+    cost.forward = estimate(cost, false);
+    cost.training = estimate(cost, true);
+    add(cost.forward, costs.forward);
+    add(cost.training, costs.training);
+    costs.shared_inference_bytes -= cost.inference_bytes;
+    costs.shared_training_bytes -= cost.training_bytes;
+    counted.push_back(cost);
+  }
+  costs.layers = with_shapes(spec, counted);
+  return costs;
+}
+
+}  // namespace skep::skepctl
