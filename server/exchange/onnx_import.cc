@@ -443,14 +443,38 @@ class Importer {
 
   /// Classes are counted in ONNX's order, an autoencoder's outputs compared with its inputs in
   /// ours: neither may change by the import.
-  void check_order_of_outputs(const Step& last) const {
+  void check_order_of_outputs(const Step& last) {
     std::vector<std::uint32_t> expected(layout_.shape().size());
     std::iota(expected.begin(), expected.end(), 0U);
-    if (spec_.loss == Loss::kMeanSquaredError) expected = layout_.our_order_of_input();
-    if (layout_.our_order() == expected) return;
-    refuse(last.where, spec_.loss == Loss::kMeanSquaredError
-                           ? "gives its values in another order than the input has"
-                           : "expected a plain vector as the model's output");
+    const bool is_autoencoder = spec_.loss == Loss::kMeanSquaredError;
+    const std::vector<std::uint32_t> order = layout_.our_order();
+    if (is_autoencoder && order == expected && ends_in_dense() &&
+        order.size() == layout_.input_shape().size()) {
+      return reorder_outputs(layout_.our_order_of_input());
+    }
+    if (is_autoencoder) expected = layout_.our_order_of_input();
+    if (order == expected) return;
+    refuse(last.where, is_autoencoder ? "gives its values in another order than the input has"
+                                      : "expected a plain vector as the model's output");
+  }
+
+  [[nodiscard]] bool ends_in_dense() const {
+    std::size_t i = spec_.layer_count;
+    while (i > 1 && is_activation(spec_.layers[i - 1].kind)) --i;
+    return spec_.layers[i - 1].kind == LayerKind::kDense;
+  }
+
+  /// Output i of the last layer, which is dense, becomes output order[i].
+  void reorder_outputs(const std::vector<std::uint32_t>& order) {
+    RealLayer& layer = parameters_.back();
+    const RealLayer before = layer;
+    const std::size_t inputs = layer.weights.size() / layer.biases.size();
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      layer.biases[order[i]] = before.biases[i];
+      for (std::size_t k = 0; k < inputs; ++k) {
+        layer.weights[order[i] * inputs + k] = before.weights[i * inputs + k];
+      }
+    }
   }
 
   Model build() {
