@@ -160,12 +160,12 @@ std::string explain(const LayerSpec& layer, const Shape& input, Status status) {
     return "expected a plain vector, not " + to_text(input) +
            ": put a flatten or a global_average_pool before it";
   }
-  const Result<Shape> shape = internal::shape_of_kind(layer, input);
   const bool fields_are_wrong =
       internal::check_window(layer) != Status::kOk ||
       (layer.negative_slope_q15 != 0) != (layer.kind == LayerKind::kLeakyRelu) ||
       layer.negative_slope_q15 > INT16_MAX;
   if (fields_are_wrong) return explain_fields(layer) + on_input;
+  const Result<Shape> shape = internal::shape_of_kind(layer, input);
   return explain_shape(layer, input, shape.ok() ? *shape : Shape{}) + on_input;
 }
 

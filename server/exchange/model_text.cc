@@ -93,7 +93,7 @@ void complete_window(LayerSpec& layer) {
 
 /// Outputs that were left out are what the kind gives for this input, if it gives any.
 void complete_outputs(LayerSpec& layer, const Shape& input) {
-  if (layer.outputs != 0) return;
+  if (layer.outputs != 0 || internal::check_window(layer) != Status::kOk) return;
   const Result<Shape> shape = internal::shape_of_kind(layer, input);
   if (shape.ok()) layer.outputs = shape->channels;
 }

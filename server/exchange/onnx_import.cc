@@ -448,11 +448,12 @@ class Importer {
     std::iota(expected.begin(), expected.end(), 0U);
     const bool is_autoencoder = spec_.loss == Loss::kMeanSquaredError;
     const std::vector<std::uint32_t> order = layout_.our_order();
-    if (is_autoencoder && order == expected && ends_in_dense() &&
-        order.size() == layout_.input_shape().size()) {
-      return reorder_outputs(layout_.our_order_of_input());
+    if (is_autoencoder) {
+      const std::vector<std::uint32_t> input = layout_.our_order_of_input();
+      if (order.size() != input.size()) return;  // require_plan() says so.
+      if (order == expected && ends_in_dense()) return reorder_outputs(input);
+      expected = input;
     }
-    if (is_autoencoder) expected = layout_.our_order_of_input();
     if (order == expected) return;
     refuse(last.where, is_autoencoder ? "gives its values in another order than the input has"
                                       : "expected a plain vector as the model's output");

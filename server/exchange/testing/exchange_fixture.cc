@@ -28,8 +28,8 @@ std::vector<std::uint8_t> read(const std::string& path) {
 }
 
 void write(const std::string& path, const void* data, std::size_t size) {
-  std::ofstream(path, std::ios::binary).write(static_cast<const char*>(data),
-                                              static_cast<std::streamsize>(size));
+  std::ofstream(path, std::ios::binary)
+      .write(static_cast<const char*>(data), static_cast<std::streamsize>(size));
 }
 
 std::optional<Loss> loss_of(const std::string& name) {
@@ -66,9 +66,8 @@ void run_engine(const Model& model, const std::string& samples, const std::strin
 }
 
 void run(const std::vector<std::string>& arguments) {
-  const Model model = import_onnx(
-      read(arguments[0]),
-      {.input_exponent = std::stoi(arguments[2]), .loss = loss_of(arguments[3])});
+  const Model model = import_onnx(read(arguments[0]), {.input_exponent = std::stoi(arguments[2]),
+                                                       .loss = loss_of(arguments[3])});
   const std::string& out = arguments[1];
   const std::string text = format_model_text(model.spec);
   write(out + "/spec.textproto", text.data(), text.size());
