@@ -63,7 +63,7 @@ constexpr std::int32_t scale_within(std::int32_t value, int shift, std::int32_t 
 }
 
 /// The least n with 2^n ≥ value. value ≥ 1.
-constexpr int ceil_log2(std::uint32_t value) { return std::bit_width(value - 1); }
+constexpr int ceil_log2(std::uint32_t value) { return static_cast<int>(std::bit_width(value - 1)); }
 
 /// floor(value * factor / 2^15) for 0 ≤ factor ≤ 2^15, without overflow for any value.
 constexpr std::int64_t scale_q15(std::int64_t value, std::int32_t factor) {
