@@ -285,6 +285,200 @@ TEST_F(Skepctl, ATamperedExportIsRefused) {
       "kNotFound");
 }
 
+// ---- models that no federation has signed yet
+
+constexpr const char* kSeries = R"(inputs: 24 input_width: 8 input_exponent: -4
+layers { kind: LAYER_KIND_CONV outputs: 4 kernel_width: 3 }
+layers { kind: LAYER_KIND_RELU }
+layers { kind: LAYER_KIND_GLOBAL_AVERAGE_POOL }
+layers { kind: LAYER_KIND_DENSE outputs: 2 }
+)";
+
+class ModelFolders : public Skepctl {
+ protected:
+  void SetUp() override {
+    Skepctl::SetUp();
+    write_text(spec_, kSeries);
+  }
+  /// Runs `model new`.
+  [[nodiscard]] json make(const fs::path& out) const {
+    return document({"model", "new", spec_.string(), "--seed", "5", "--out", out.string()});
+  }
+
+  const fs::path spec_ = folder_ / "series.textproto";
+  const fs::path model_ = folder_ / "series";
+};
+
+TEST_F(ModelFolders, NewDrawsWeightsFromTheSeed) {
+  const json made = make(model_);
+  EXPECT_EQ(made["parameter_count"], (3 * 3 + 1) * 4 + (4 + 1) * 2);
+  EXPECT_EQ(made["seed"], 5);
+  EXPECT_EQ(made["layers"][0]["output"], json({1, 6, 4}));
+  EXPECT_EQ(make(folder_ / "same")["weights_sha256"], made["weights_sha256"]);
+  EXPECT_NE(document({"model", "new", spec_.string(), "--seed", "6", "--out",
+                      (folder_ / "other").string()})["weights_sha256"],
+            made["weights_sha256"]);
+  const std::string text = read_text(model_ / "spec.textproto");
+  EXPECT_NE(text.find("LAYER_KIND_GLOBAL_AVERAGE_POOL"), std::string::npos) << text;
+}
+
+TEST_F(ModelFolders, ABadSpecLeavesNoFolder) {
+  for (const char* text :
+       {"", "inputs: 24", "layers {", "inputs: 24 layers { kind: 77 outputs: 1 }",
+        "inputs: 24 layers { kind: LAYER_KIND_RELU }",
+        "inputs: 24 layers { kind: LAYER_KIND_DENSE outputs: 20000 }"}) {
+    write_text(spec_, text);
+    const json error = failure({"model", "new", spec_.string(), "--out", model_.string()});
+    EXPECT_NE(error["detail"].get<std::string>().find("series.textproto"), std::string::npos);
+    EXPECT_FALSE(fs::exists(model_));
+    (void)failure({"model", "plan", spec_.string()});
+  }
+  (void)failure({"model", "new", (folder_ / "none").string(), "--out", model_.string()});
+  write_text(spec_, kSeries);
+  fs::create_directory(model_);
+  EXPECT_EQ(failure({"model", "new", spec_.string(), "--out", model_.string()})["code"],
+            "kStorageFailed");
+  EXPECT_TRUE(fs::is_empty(model_));
+}
+
+TEST_F(ModelFolders, InitBeginsWithAFoldersModel) {
+  const json made = make(model_);
+  const fs::path other = folder_ / "other";
+  const CommandResult result = run({"init", other.string(), "--model", model_.string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json shown =
+      json::parse(run({"--dir", other.string(), "--format", "json", "model", "show"}).out);
+  EXPECT_EQ(shown["weights_sha256"], made["weights_sha256"]);
+  EXPECT_EQ(shown["spec"]["layers"], made["layers"]);
+  EXPECT_NE(run({"--dir", other.string(), "model", "show"}).out.find("global_average_pool"),
+            std::string::npos);
+}
+
+TEST_F(ModelFolders, InitRefusesAFolderWhosePartsDoNotBelongTogether) {
+  (void)make(model_);
+  const std::string weights = read_text(model_ / "weights.bin");
+  const fs::path other = folder_ / "other";
+  write_text(model_ / "weights.bin", weights.substr(1));
+  const CommandResult result = run({"init", other.string(), "--model", model_.string()});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.err.find("weights.bin"), std::string::npos) << result.err;
+  EXPECT_FALSE(fs::exists(other));
+  std::string exponent = weights;
+  exponent[1] = 0x7F;  // The first layer's is then far above 0.
+  write_text(model_ / "weights.bin", exponent);
+  EXPECT_EQ(run({"init", other.string(), "--model", model_.string()}).exit_code, 1);
+  EXPECT_FALSE(fs::exists(other));
+  EXPECT_EQ(run({"init", other.string(), "--model", model_.string(), "--inputs", "4"}).exit_code,
+            2);
+  EXPECT_EQ(run({"init", other.string(), "--inputs", "4"}).exit_code, 2);
+  EXPECT_EQ(run({"init", other.string()}).exit_code, 2);
+}
+
+TEST_F(ModelFolders, AnExportComesBackThroughOnnx) {
+  const json made = make(model_);
+  const fs::path other = folder_ / "other";
+  ASSERT_EQ(run({"init", other.string(), "--model", model_.string()}).exit_code, 0);
+  const fs::path out = folder_ / "export";
+  ASSERT_EQ(run({"--dir", other.string(), "model", "export", "--out", out.string()}).exit_code, 0);
+  const std::string onnx = (out / "model.onnx").string();
+  const fs::path back = folder_ / "back";
+  const json imported =
+      document({"model", "import", onnx, "--input-exponent", "-4", "--out", back.string()});
+  EXPECT_EQ(imported["weights_sha256"], made["weights_sha256"]);
+  EXPECT_EQ(read_text(back / "spec.textproto"), read_text(model_ / "spec.textproto"));
+
+  const json refused = failure({"model", "import", onnx, "--input-exponent", "-4", "--loss",
+                                "binary_cross_entropy", "--out", (folder_ / "frozen").string()});
+  EXPECT_NE(refused["detail"].get<std::string>().find("Softmax"), std::string::npos) << refused;
+  EXPECT_FALSE(fs::exists(folder_ / "frozen"));
+  EXPECT_EQ(document({"model", "import", onnx, "--input-exponent", "-4", "--freeze", "2", "--out",
+                      (folder_ / "frozen").string()})["trainable_count"],
+            (4 + 1) * 2);
+
+  // A signed export needs --key, an ONNX model --input-exponent: never the other's options.
+  for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
+           {onnx},
+           {onnx, "--input-exponent", "-4", "--key", (other / "signing.pub").string()},
+           {onnx, "--input-exponent", "-4", "--force"},
+           {out.string()},
+           {out.string(), "--key", (other / "signing.pub").string(), "--freeze", "1"}}) {
+    std::vector<std::string> arguments{"model", "import"};
+    arguments.insert(arguments.end(), wrong.begin(), wrong.end());
+    EXPECT_EQ(here(arguments).exit_code, 2);
+    EXPECT_EQ(failure(arguments)["code"], "kInvalidArgument");
+  }
+}
+
+TEST_F(ModelFolders, ABadOnnxFileIsNamedAndLeavesNothing) {
+  const fs::path file = folder_ / "bad.onnx";
+  write_text(file, "this is no model");
+  const json error = failure(
+      {"model", "import", file.string(), "--input-exponent", "-4", "--out", model_.string()});
+  EXPECT_EQ(error["code"], "kMalformed");
+  EXPECT_NE(error["detail"].get<std::string>().find("bad.onnx"), std::string::npos) << error;
+  EXPECT_FALSE(fs::exists(model_));
+  EXPECT_EQ(failure({"model", "import", file.string(), "--input-exponent", "-4", "--loss", "hinge",
+                     "--out", model_.string()})["code"],
+            "kInvalidArgument");
+  EXPECT_NE(
+      here({"model", "import", (folder_ / "no.onnx").string(), "--input-exponent", "-4"}).exit_code,
+      0);
+}
+
+TEST_F(ModelFolders, PlanSaysWhatEachLayerCostsAndWhereItFits) {
+  const json plan = document({"model", "plan", spec_.string()});
+  ASSERT_EQ(plan["layers"].size(), 4U);
+  EXPECT_EQ(plan["layers"][0]["forward_macs"], 6 * 4 * 9);
+  EXPECT_EQ(plan["layers"][3]["parameter_count"], 10);
+  std::uint64_t bytes = plan["shared_training_bytes"];
+  for (const json& layer : plan["layers"]) bytes += layer["training_bytes"].get<std::uint64_t>();
+  EXPECT_EQ(plan["training_bytes"], bytes);
+  ASSERT_GE(plan["device"]["boards"].size(), 5U);
+  for (const json& board : plan["device"]["boards"]) EXPECT_EQ(board["fits"], true) << board;
+
+  const std::uint32_t ram = plan["device"]["ram_bytes"];
+  const std::uint32_t flash = plan["device"]["flash_bytes"];
+  const auto fits = [&](std::uint32_t ram_bytes, std::uint32_t flash_bytes) {
+    const json answer =
+        document({"model", "plan", spec_.string(), "--ram", std::to_string(ram_bytes), "--flash",
+                  std::to_string(flash_bytes)});
+    return answer["device"]["boards"][0]["fits"].get<bool>();
+  };
+  EXPECT_TRUE(fits(ram, flash));
+  EXPECT_FALSE(fits(ram - 1, flash));
+  EXPECT_FALSE(fits(ram, flash - 1));
+
+  const json momentum = document(
+      {"model", "plan", spec_.string(), "--optimizer", "momentum", "--board", "mps2_an386"});
+  EXPECT_EQ(momentum["training_bytes"].get<std::uint64_t>() - bytes, (9 * 4 + 8) * 2 + 6 * 4);
+  EXPECT_EQ(momentum["device"]["boards"].size(), 1U);
+  EXPECT_EQ(failure({"model", "plan", spec_.string(), "--board", "abacus"})["code"], "kNotFound");
+  EXPECT_EQ(failure({"model", "plan", spec_.string(), "--optimizer", "adam"})["code"],
+            "kInvalidArgument");
+  const std::string text = here({"model", "plan", spec_.string()}).out;
+  EXPECT_NE(text.find("mps2_an386: fits"), std::string::npos) << text;
+}
+
+TEST_F(ModelFolders, ReleaseHandsTheModelToSkepd) {
+  const json made = make(model_);
+  FakeSkepd skepd(directory_ / "skepd.sock");
+  skepd.answer(200, R"({"version":2})");
+  EXPECT_EQ(document({"model", "release", model_.string()})["version"], 2);
+  EXPECT_EQ(document({"model", "release", model_.string(), "--force"})["version"], 2);
+  const std::vector<FakeSkepd::Request> requests = skepd.take_requests();
+  ASSERT_EQ(requests.size(), 2U);
+  EXPECT_EQ(requests[0].target, "/api/v1/model/import?force=0");
+  EXPECT_EQ(requests[1].target, "/api/v1/model/import?force=1");
+  // What was handed over is a package of this federation with that model in it.
+  write_text(folder_ / "handed.skep", requests[0].body);
+  const json verified = document({"model", "verify", (folder_ / "handed.skep").string(), "--key",
+                                  (directory_ / "signing.pub").string()});
+  EXPECT_EQ(verified["weights_sha256"], made["weights_sha256"]);
+  write_text(model_ / "weights.bin", "short");
+  EXPECT_EQ(failure({"model", "release", model_.string()})["code"], "kMalformed");
+  EXPECT_TRUE(skepd.take_requests().empty());
+}
+
 // ---- what skepd does
 
 TEST_F(Skepctl, WithoutSkepdTheSocketIsNamed) {
