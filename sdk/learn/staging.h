@@ -18,12 +18,19 @@ std::uint32_t stage(const BoundLayer& layer, std::uint32_t n, std::int32_t* stag
                     Outputs outputs) {
   std::uint32_t bits = 0;
   if (layer.plan.activation == Activation::kRelu) {
-#pragma GCC unroll 4
-    for (std::uint32_t i = 0; i < n; ++i) {
+    const auto put = [&](std::uint32_t i) {
       const std::int32_t output = std::max<std::int32_t>(outputs(i), 0);
       staged[i] = output;
       bits |= static_cast<std::uint32_t>(output);
+    };
+    std::uint32_t i = 0;
+    for (; n - i >= 4; i += 4) {
+      put(i);
+      put(i + 1);
+      put(i + 2);
+      put(i + 3);
     }
+    for (; i < n; ++i) put(i);
   } else {
     for (std::uint32_t i = 0; i < n; ++i) {
       const std::int32_t output = outputs(i);
