@@ -1,7 +1,6 @@
 #include "pooling.h"
 
 #include <algorithm>
-#include <functional>
 
 #include "fixed_point.h"
 #include "staging.h"
@@ -78,6 +77,10 @@ struct Maximum {
   }
 };
 
+struct Sum {
+  std::int32_t operator()(std::int32_t sum, std::int32_t value) const { return sum + value; }
+};
+
 /// Combines the inputs of each window, channel by channel, and stages finish(all of them). Returns
 /// the outputs' magnitude_bits().
 template <typename Combine, typename Finish>
@@ -146,7 +149,7 @@ int run_pool(const BoundLayer& layer, const Vector& input) {
   const int shift = reciprocal.shift - kMeanFractionBits;
   const std::int64_t factor = reciprocal.factor;
   // A sum of at most kMaxLayerWidth inputs fits.
-  const std::uint32_t bits = reduce<std::plus<std::int32_t>>(
+  const std::uint32_t bits = reduce<Sum>(
       layer, windows, input.values, staged,
       [=](std::int32_t sum) { return round_shift(sum * factor, shift); });
   return finish_stage(layer, staged, bits, input.exponent - kMeanFractionBits);
