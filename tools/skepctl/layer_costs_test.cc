@@ -113,11 +113,11 @@ RC_GTEST_PROP(LayerCosts, AddUpToThePlan, ()) {
   // What is shared is what the planner lays out besides: state, scratch, deltas, the sample.
   const auto at = learn::internal::lay_out(spec, learn::Purpose::kTraining, optimizer);
   RC_ASSERT(costs.shared_training_bytes == at.biases + (at.trained_activations - at.activations) +
-                                               (plan.training_bytes - at.deltas));
+                                               (at.weight_exponents - at.deltas));
   RC_ASSERT(sum(&LayerCost::training_bytes) + costs.shared_training_bytes == plan.training_bytes);
   const auto inference = learn::internal::lay_out(spec, learn::Purpose::kInference, optimizer);
   RC_ASSERT(costs.shared_inference_bytes ==
-            inference.biases + (plan.inference_bytes - inference.activations));
+            inference.biases + (inference.weight_exponents - inference.activations));
 }
 
 RC_GTEST_PROP(LayerCosts, ARoundTakesNoMoreThanWasPlanned, ()) {
