@@ -50,6 +50,7 @@ transport::CoapEndpoint endpoint_of(const wire::DeviceCredentials& credentials, 
 
 std::vector<round_testing::Sample> to_samples(const std::vector<demo::Digit>& digits) {
   std::vector<round_testing::Sample> samples;
+  samples.reserve(digits.size());
   for (const demo::Digit& digit : digits) {
     samples.push_back({{digit.pixels.begin(), digit.pixels.end()}, digit.label});
   }

@@ -34,7 +34,7 @@ struct Settings {
   std::filesystem::path hold_out;  ///< CSV; empty = nothing is evaluated, all is released.
   std::uint32_t max_accuracy_drop_permille = 20;  ///< Of the hold-out samples; more is rejected.
   /// Bits of each value of a release's step, 2 … 16 (release::quantise_step()); 0 = exact steps.
-  std::uint32_t step_bits = 4;
+  std::uint32_t step_bits = 5;
   unsigned workers = 0;  ///< Threads that open updates; 0 = one for each core.
 };
 
