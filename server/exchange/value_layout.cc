@@ -143,6 +143,7 @@ void ValueLayout::unsqueeze(const std::vector<std::int64_t>& axes, const std::st
     is_new[index] = true;
   }
   std::vector<Axis> result;
+  result.reserve(is_new.size());
   auto next = axes_.begin();
   for (const bool added : is_new) result.push_back(added ? Axis{} : *next++);
   axes_ = std::move(result);
@@ -216,6 +217,7 @@ bool ValueLayout::place_ones(const std::vector<std::uint64_t>& extents) {
 
 void ValueLayout::split(const std::vector<std::uint64_t>& extents) {
   std::vector<std::uint32_t> narrow_extents;
+  narrow_extents.reserve(extents.size());
   for (const std::uint64_t extent : extents) {
     narrow_extents.push_back(static_cast<std::uint32_t>(extent));
   }
