@@ -1,14 +1,12 @@
 #include "convolution.h"
 
 #include <algorithm>
-#include <cstring>
 
-#include "activation.h"
 #include "convolution_geometry.h"
 #include "fixed_point.h"
 #include "kernels.h"
-#include "normalize.h"
 #include "skep/learn/memory_plan.h"
+#include "staging.h"
 
 namespace skep::learn::internal {
 namespace {
@@ -75,9 +73,11 @@ class Patches {
     const bool padded = ys.end - ys.begin != rows_.taps || xs.end - xs.begin != columns_.taps;
     if (padded) std::fill_n(buffer_, layer_.fan_in, std::int16_t{0});
     for (std::uint32_t ky = ys.begin; ky < ys.end; ++ky) {
-      std::memcpy(buffer_ + ky * row_length + xs.begin * channels,
-                  input_at(rows_.input_of(oy, ky), columns_.input_of(ox, xs.begin)),
-                  sizeof(std::int16_t) * (xs.end - xs.begin) * channels);
+      const std::int16_t* const from =
+          input_at(rows_.input_of(oy, ky), columns_.input_of(ox, xs.begin));
+      std::int16_t* const to = buffer_ + ky * row_length + xs.begin * channels;
+      const std::uint32_t length = (xs.end - xs.begin) * channels;
+      for (std::uint32_t i = 0; i < length; ++i) to[i] = from[i];
     }
   }
 
@@ -107,41 +107,53 @@ void for_each_meeting(const FusedLayer& layer, std::uint32_t tap, Visitor visit)
   }
 }
 
-/// Calls visit(tap, output position) for each meeting of input (y, x).
-template <typename Visitor>
-void for_each_meeting_of_input(const Axis& rows, const Axis& columns, std::uint32_t y,
-                               std::uint32_t x, Visitor visit) {
-  for (std::uint32_t ky = 0; ky < rows.taps; ++ky) {
-    const std::uint32_t from_y = y + rows.pad - ky;  // wraps below 0, and is then too large
-    const std::uint32_t oy = from_y / rows.stride;
-    if (oy >= rows.outputs || oy * rows.stride != from_y) continue;
-    for (std::uint32_t kx = 0; kx < columns.taps; ++kx) {
-      const std::uint32_t from_x = x + columns.pad - kx;
-      const std::uint32_t ox = from_x / columns.stride;
-      if (ox >= columns.outputs || ox * columns.stride != from_x) continue;
-      visit(ky * columns.taps + kx, oy * columns.outputs + ox);
-    }
-  }
+// Four at a time: depthwise, this is a noticeable part of the work.
+void clear(std::int64_t* sums, std::uint32_t n) {
+#pragma GCC unroll 4
+  for (std::uint32_t i = 0; i < n; ++i) sums[i] = 0;
 }
 
-void run_full(const BoundLayer& layer, const Vector& input, const ConvScratch& at, int shift) {
+std::int32_t as_stride(std::uint32_t elements) { return static_cast<std::int32_t>(elements); }
+
+// A stage's products are shifted by 0 only where each sum is one product.
+std::int32_t shift_sum(std::int64_t sum, int shift) {
+  return shift == 0 ? static_cast<std::int32_t>(sum) : round_shift(sum, shift);
+}
+
+// Adds the biases to the sums of one position, and leaves these as they fall.
+std::uint32_t stage_position(const BoundLayer& layer, std::int64_t* sums, int shift,
+                             const std::int32_t* biases, std::int32_t* staged) {
+  const std::uint32_t channels = layer.plan.output.channels;
+  if (shift == 0) {  // Then they are doubled first: no case for it in the loop.
+    for (std::uint32_t j = 0; j < channels; ++j) sums[j] *= 2;
+    shift = 1;
+  }
+  return stage(layer, channels, staged,
+               [=](std::uint32_t j) { return round_shift(sums[j], shift) + biases[j]; });
+}
+
+// Both stage all outputs and return their magnitude_bits().
+std::uint32_t run_full(const BoundLayer& layer, const Vector& input, const ConvScratch& at,
+                       int shift) {
   const FusedLayer& plan = layer.plan;
   const Patches patches(plan, input.values, layer.scratch_at<std::int16_t>(at.patch));
   auto* const sums = layer.scratch_at<std::int64_t>(0);
   const auto* const biases = layer.scratch_at<std::int32_t>(at.biases);
   auto* staged = layer.scratch_at<std::int32_t>(at.staged);
   const std::uint32_t channels = plan.output.channels;
+  std::uint32_t bits = 0;
   for (std::uint32_t oy = 0; oy < plan.output.height; ++oy) {
     for (std::uint32_t ox = 0; ox < plan.output.width; ++ox, staged += channels) {
-      kernels::multiply_rows(layer.weights, channels, patches.at(oy, ox), plan.fan_in, sums);
-      for (std::uint32_t j = 0; j < channels; ++j) {
-        staged[j] = static_cast<std::int32_t>(scale(sums[j], -shift)) + biases[j];
-      }
+      kernels::multiply_rows(layer.weights, plan.fan_in, channels, patches.at(oy, ox), plan.fan_in,
+                             sums);
+      bits |= stage_position(layer, sums, shift, biases, staged);
     }
   }
+  return bits;
 }
 
-void run_depthwise(const BoundLayer& layer, const Vector& input, const ConvScratch& at, int shift) {
+std::uint32_t run_depthwise(const BoundLayer& layer, const Vector& input, const ConvScratch& at,
+                            int shift) {
   const FusedLayer& plan = layer.plan;
   const Axis rows = rows_of(plan);
   const Axis columns = columns_of(plan);
@@ -149,54 +161,119 @@ void run_depthwise(const BoundLayer& layer, const Vector& input, const ConvScrat
   const auto* const biases = layer.scratch_at<std::int32_t>(at.biases);
   auto* staged = layer.scratch_at<std::int32_t>(at.staged);
   const std::uint32_t channels = plan.output.channels;
+  std::uint32_t bits = 0;
   for (std::uint32_t oy = 0; oy < plan.output.height; ++oy) {
     const Axis::Range ys = rows.taps_at(oy);
     for (std::uint32_t ox = 0; ox < plan.output.width; ++ox, staged += channels) {
       const Axis::Range xs = columns.taps_at(ox);
-      std::fill_n(sums, channels, 0);
+      const Positions taps{as_stride(xs.end - xs.begin), as_stride(channels), as_stride(channels)};
+      clear(sums, channels);
       for (std::uint32_t ky = ys.begin; ky < ys.end; ++ky) {
-        for (std::uint32_t kx = xs.begin; kx < xs.end; ++kx) {
-          const std::uint32_t position =
-              rows.input_of(oy, ky) * columns.inputs + columns.input_of(ox, kx);
-          kernels::multiply_add(input.values + position * channels,
-                                layer.weights + (ky * columns.taps + kx) * channels, sums,
-                                channels);
-        }
+        const std::uint32_t position =
+            rows.input_of(oy, ky) * columns.inputs + columns.input_of(ox, xs.begin);
+        kernels::multiply_channels(input.values + position * channels,
+                                   layer.weights + (ky * columns.taps + xs.begin) * channels, taps,
+                                   channels, sums);
       }
-      for (std::uint32_t c = 0; c < channels; ++c) {
-        staged[c] = static_cast<std::int32_t>(scale(sums[c], -shift)) + biases[c];
-      }
+      bits |= stage_position(layer, sums, shift, biases, staged);
     }
   }
+  return bits;
 }
 
-void propagate_full(const BoundLayer& layer, const Deltas& deltas, int shift, std::int16_t* kernel,
-                    std::int32_t* gradient) {
-  const FusedLayer& plan = layer.plan;
-  const Axis rows = rows_of(plan);
-  const Axis columns = columns_of(plan);
-  const std::uint32_t taps = rows.taps * columns.taps;
-  const std::uint32_t outputs = plan.output.channels;
-  for (std::uint32_t c = 0; c < plan.input.channels; ++c) {
-    for (std::uint32_t tap = 0; tap < taps; ++tap) {
-      for (std::uint32_t j = 0; j < outputs; ++j) {
-        kernel[tap * outputs + j] = layer.weights[j * plan.fan_in + tap * plan.input.channels + c];
-      }
-    }
-    std::int32_t* out = gradient + c;
-    for (std::uint32_t y = 0; y < plan.input.height; ++y) {
-      for (std::uint32_t x = 0; x < plan.input.width; ++x, out += plan.input.channels) {
-        std::int64_t sum = 0;
-        for_each_meeting_of_input(
-            rows, columns, y, x, [&](std::uint32_t tap, std::uint32_t position) {
-              sum +=
-                  kernels::dot(deltas.values + position * outputs, kernel + tap * outputs, outputs);
-            });
-        *out = static_cast<std::int32_t>(scale(sum, -shift));
+/// The gradient by one channel of the inputs.
+///
+/// Along an axis, input i meets output (i + pad − tap) / stride through each tap that leaves no
+/// remainder. So all inputs with the same remainder ("phase") of i + pad meet the same taps, and
+/// where the taps are sorted by phase, and downwards in it, each input meets neighbouring taps
+/// through neighbouring outputs: its gradient is one product of rows for each row of taps, and
+/// the next input's is the same one output further.
+class InputGradient {
+ public:
+  /// `kernel` takes the channel's weights in that order.
+  InputGradient(const BoundLayer& layer, const Deltas& deltas, int shift, std::int16_t* kernel)
+      : layer_(layer),
+        rows_(rows_of(layer.plan)),
+        columns_(columns_of(layer.plan)),
+        outputs_(layer.plan.output.channels),
+        deltas_(deltas.values),
+        shift_(shift),
+        kernel_(kernel) {}
+
+  void compute(std::uint32_t channel, std::int32_t* gradient) const {
+    sort_kernel(channel);
+    for (std::uint32_t y = 0; y < rows_.inputs; ++y) {
+      std::int32_t* const row =
+          gradient + y * columns_.inputs * layer_.plan.input.channels + channel;
+      std::uint32_t first_tap = 0;
+      for (std::uint32_t phase = 0; phase < columns_.stride; ++phase) {
+        compute_phase(y, phase, first_tap, row);
+        first_tap += columns_.taps_in(phase);
       }
     }
   }
-}
+
+ private:
+  static constexpr std::uint32_t kMaxRun = 16;
+
+  void sort_kernel(std::uint32_t channel) const {
+    const FusedLayer& plan = layer_.plan;
+    std::int16_t* to = kernel_;
+    for (std::uint32_t ky = 0; ky < rows_.taps; ++ky) {
+      for (std::uint32_t phase = 0; phase < columns_.stride; ++phase) {
+        for (std::uint32_t k = columns_.taps_in(phase); k-- > 0;) {
+          const std::uint32_t tap = ky * columns_.taps + phase + k * columns_.stride;
+          const std::int16_t* from = layer_.weights + tap * plan.input.channels + channel;
+          for (std::uint32_t j = 0; j < outputs_; ++j) *to++ = from[j * plan.fan_in];
+        }
+      }
+    }
+  }
+
+  // The inputs of one phase in row y: those at q * stride + phase − pad.
+  void compute_phase(std::uint32_t y, std::uint32_t phase, std::uint32_t first_tap,
+                     std::int32_t* row) const {
+    const std::uint32_t taps = columns_.taps_in(phase);
+    const Axis::Range qs = columns_.inputs_in(phase);
+    for (std::uint32_t q = qs.begin; q < qs.end;) {
+      const std::uint32_t skipped = q + 1 < taps ? taps - 1 - q : 0;  // left of the first output
+      const std::uint32_t first = q + 1 + skipped - taps;
+      const std::uint32_t end = std::min(q + 1, columns_.outputs);
+      const bool whole = skipped == 0 && q < columns_.outputs;
+      const std::uint32_t run =
+          whole ? std::min(kMaxRun, std::min(qs.end, columns_.outputs) - q) : 1;
+      std::int64_t sums[kMaxRun] = {};
+      if (first < end) add_rows(y, first_tap + skipped, first, end - first, run, sums);
+      for (std::uint32_t i = 0; i < run; ++i, ++q) {
+        const std::uint32_t x = q * columns_.stride + phase - columns_.pad;
+        row[x * layer_.plan.input.channels] = shift_sum(sums[i], shift_);
+      }
+    }
+  }
+
+  // What `run` inputs of row y get through `count` taps from `tap` on, in all rows of taps.
+  void add_rows(std::uint32_t y, std::uint32_t tap, std::uint32_t output, std::uint32_t count,
+                std::uint32_t run, std::int64_t* sums) const {
+    std::uint32_t oy = (y + rows_.pad) / rows_.stride;  // wraps below 0, and is then too large
+    for (std::uint32_t ky = (y + rows_.pad) % rows_.stride; ky < rows_.taps;
+         ky += rows_.stride, --oy) {
+      if (oy >= rows_.outputs) continue;
+      std::int64_t products[kMaxRun];
+      kernels::multiply_rows(deltas_ + (oy * columns_.outputs + output) * outputs_, outputs_, run,
+                             kernel_ + (ky * columns_.taps + tap) * outputs_, count * outputs_,
+                             products);
+      for (std::uint32_t i = 0; i < run; ++i) sums[i] += products[i];
+    }
+  }
+
+  const BoundLayer& layer_;
+  Axis rows_;
+  Axis columns_;
+  std::uint32_t outputs_;
+  const std::int16_t* deltas_;
+  int shift_;
+  std::int16_t* kernel_;
+};
 
 void propagate_depthwise(const BoundLayer& layer, const Deltas& deltas, int shift,
                          std::int32_t* gradient) {
@@ -205,17 +282,20 @@ void propagate_depthwise(const BoundLayer& layer, const Deltas& deltas, int shif
   const Axis columns = columns_of(plan);
   const std::uint32_t channels = plan.input.channels;
   auto* const sums = layer.scratch_at<std::int64_t>(0);
-  for (std::uint32_t y = 0; y < plan.input.height; ++y) {
-    for (std::uint32_t x = 0; x < plan.input.width; ++x, gradient += channels) {
-      std::fill_n(sums, channels, 0);
-      for_each_meeting_of_input(
-          rows, columns, y, x, [&](std::uint32_t tap, std::uint32_t position) {
-            kernels::multiply_add(deltas.values + position * channels,
-                                  layer.weights + tap * channels, sums, channels);
-          });
-      for (std::uint32_t c = 0; c < channels; ++c) {
-        gradient[c] = static_cast<std::int32_t>(scale(sums[c], -shift));
+  for (std::uint32_t y = 0; y < rows.inputs; ++y) {
+    const Axis::Meeting along_y = rows.meeting_of(y);
+    for (std::uint32_t x = 0; x < columns.inputs; ++x, gradient += channels) {
+      const Axis::Meeting along_x = columns.meeting_of(x);
+      const Positions met{as_stride(along_x.count), -as_stride(channels),
+                          as_stride(columns.stride * channels)};
+      clear(sums, channels);
+      for (std::uint32_t i = 0; i < along_y.count; ++i) {
+        const std::uint32_t tap = (along_y.tap + i * rows.stride) * columns.taps + along_x.tap;
+        const std::uint32_t output = (along_y.output - i) * columns.outputs + along_x.output;
+        kernels::multiply_channels(deltas.values + output * channels,
+                                   layer.weights + tap * channels, met, channels, sums);
       }
+      for (std::uint32_t c = 0; c < channels; ++c) gradient[c] = shift_sum(sums[c], shift);
     }
   }
 }
@@ -255,7 +335,7 @@ void train_full(const BoundLayer& layer, const Vector& input, const Deltas& delt
                        column[output_position] =
                            input.values[input_position * plan.input.channels + channel];
                      });
-    kernels::multiply_rows(planes, plan.output.channels, column, positions, sums);
+    kernels::multiply_rows(planes, positions, plan.output.channels, column, positions, sums);
     for (std::uint32_t j = 0; j < plan.output.channels; ++j) {
       mover.move_weight(j * plan.fan_in + k, sums[j]);
     }
@@ -264,15 +344,25 @@ void train_full(const BoundLayer& layer, const Vector& input, const Deltas& delt
 
 void train_depthwise(const BoundLayer& layer, const Vector& input, const Deltas& deltas,
                      ParameterMover& mover) {
+  const Axis rows = rows_of(layer.plan);
+  const Axis columns = columns_of(layer.plan);
   const std::uint32_t channels = layer.plan.output.channels;
   auto* const sums = layer.scratch_at<std::int64_t>(0);
   for (std::uint32_t tap = 0; tap < layer.plan.fan_in; ++tap) {
-    std::fill_n(sums, channels, 0);
-    for_each_meeting(
-        layer.plan, tap, [&](std::uint32_t input_position, std::uint32_t output_position) {
-          kernels::multiply_add(deltas.values + output_position * channels,
-                                input.values + input_position * channels, sums, channels);
-        });
+    const std::uint32_t ky = tap / columns.taps;
+    const std::uint32_t kx = tap % columns.taps;
+    const Axis::Range ys = rows.outputs_of(ky);
+    const Axis::Range xs = columns.outputs_of(kx);
+    const Positions met{as_stride(xs.end - xs.begin), as_stride(channels),
+                        as_stride(columns.stride * channels)};
+    clear(sums, channels);
+    for (std::uint32_t oy = ys.begin; oy < ys.end; ++oy) {
+      const std::uint32_t output = oy * columns.outputs + xs.begin;
+      const std::uint32_t from =
+          rows.input_of(oy, ky) * columns.inputs + columns.input_of(xs.begin, kx);
+      kernels::multiply_channels(deltas.values + output * channels, input.values + from * channels,
+                                 met, channels, sums);
+    }
     for (std::uint32_t c = 0; c < channels; ++c) mover.move_weight(tap * channels + c, sums[c]);
   }
 }
@@ -283,16 +373,11 @@ int run_convolution(const BoundLayer& layer, const Vector& input) {
   const ConvScratch at = lay_out_conv(layer.plan, false);
   const Stage stage = stage_of(layer, input.exponent);
   align_biases(layer, stage, layer.scratch_at<std::int32_t>(at.biases));
-  if (layer.plan.kind == LayerKind::kConv) {
-    run_full(layer, input, at, stage.product_shift);
-  } else {
-    run_depthwise(layer, input, at, stage.product_shift);
-  }
   auto* const staged = layer.scratch_at<std::int32_t>(at.staged);
-  activate_sums(staged, layer.output_count(), layer.plan.activation, layer.plan.negative_slope_q15);
-  const int exponent =
-      normalize(staged, layer.output_count(), stage.exponent, kMinActivationExponent, layer.output);
-  return activate_outputs(layer.output, layer.output_count(), exponent, layer.plan.activation);
+  const std::uint32_t bits = layer.plan.kind == LayerKind::kConv
+                                 ? run_full(layer, input, at, stage.product_shift)
+                                 : run_depthwise(layer, input, at, stage.product_shift);
+  return finish_stage(layer, staged, bits, stage.exponent);
 }
 
 int propagate_convolution(const BoundLayer& layer, const Deltas& deltas, std::int32_t* gradient) {
@@ -302,7 +387,8 @@ int propagate_convolution(const BoundLayer& layer, const Deltas& deltas, std::in
   const int shift = ceil_log2(full ? taps * layer.plan.output.channels : taps);
   if (full) {
     const ConvScratch at = lay_out_conv(layer.plan, true);
-    propagate_full(layer, deltas, shift, layer.scratch_at<std::int16_t>(at.kernel), gradient);
+    const InputGradient of(layer, deltas, shift, layer.scratch_at<std::int16_t>(at.kernel));
+    for (std::uint32_t c = 0; c < layer.plan.input.channels; ++c) of.compute(c, gradient);
   } else {
     propagate_depthwise(layer, deltas, shift, gradient);
   }

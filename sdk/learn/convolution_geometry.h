@@ -39,6 +39,34 @@ struct Axis {
     const std::uint32_t end = std::min((last_input - tap) / stride + 1, outputs);
     return {std::min(begin, end), end};
   }
+
+  /// What an input meets: `count` taps from `tap` on, `stride` apart, through `count` outputs from
+  /// `output` downwards.
+  struct Meeting {
+    std::uint32_t count;
+    std::uint32_t tap;
+    std::uint32_t output;
+  };
+  [[nodiscard]] constexpr Meeting meeting_of(std::uint32_t input) const {
+    const std::uint32_t nearest = (input + pad) / stride;
+    const std::uint32_t skipped = nearest < outputs ? 0 : nearest - outputs + 1;
+    const std::uint32_t tap = (input + pad) % stride + skipped * stride;
+    if (tap >= taps || skipped > nearest) return {0, 0, 0};
+    return {std::min((taps - tap + stride - 1) / stride, nearest - skipped + 1), tap,
+            nearest - skipped};
+  }
+
+  /// The number of taps with `phase` = tap % stride.
+  [[nodiscard]] constexpr std::uint32_t taps_in(std::uint32_t phase) const {
+    return phase < taps ? (taps - phase + stride - 1) / stride : 0;
+  }
+  /// The quotients (input + pad) / stride of the inputs with this remainder.
+  [[nodiscard]] constexpr Range inputs_in(std::uint32_t phase) const {
+    const std::uint32_t begin = phase < pad ? (pad - phase + stride - 1) / stride : 0;
+    const std::uint32_t end =
+        phase < inputs + pad ? (inputs + pad - phase + stride - 1) / stride : 0;
+    return {std::min(begin, end), end};
+  }
 };
 
 constexpr Axis rows_of(const FusedLayer& layer) {

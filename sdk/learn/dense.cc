@@ -64,7 +64,8 @@ int run_dense(const BoundLayer& layer, const Vector& input) {
   const int bias_shift = product_lift - coarser;
   const std::uint32_t outputs = layer.plan.bias_count;
   auto* const sums = layer.scratch_at<std::int64_t>(0);
-  kernels::multiply_rows(layer.weights, outputs, input.values, layer.plan.fan_in, sums);
+  const std::uint32_t inputs = layer.plan.fan_in;
+  kernels::multiply_rows(layer.weights, inputs, outputs, input.values, inputs, sums);
   for (std::uint32_t j = 0; j < outputs; ++j) {
     sums[j] = sums[j] * (std::int64_t{1} << product_lift) + scale(layer.biases[j], bias_shift);
   }

@@ -1,5 +1,5 @@
 // Every kind of layer, loss and optimizer against float64, forward and backward, with the bound
-// that follows from the formats (bounded_step.h): random models, random and extreme numbers.
+// that follows from the formats (bounded_step_test_support.h): random models, random and extreme numbers.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "bounded_step.h"
-#include "checked_training.h"
+#include "bounded_step_test_support.h"
+#include "checked_training_test_support.h"
 #include "engine_test_support.h"
 #include "skep/core/prng.h"
 #include "skep/learn/engine.h"

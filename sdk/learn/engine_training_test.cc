@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "bounded_step.h"
+#include "bounded_step_test_support.h"
 #include "engine_test_support.h"
 #include "skep/learn/engine.h"
 #include "skep/learn_testing/specs.h"

@@ -6,6 +6,9 @@
 #include <bit>
 #include <cstdint>
 #include <limits>
+#if defined(__ARM_FEATURE_SAT)
+#include <arm_acle.h>
+#endif
 
 namespace skep::learn {
 
@@ -48,6 +51,25 @@ constexpr std::int64_t scale(std::int64_t value, int shift) {
   return value * (std::int64_t{1} << shift);
 }
 
+/// scale(value, -shift) for 1 ≤ shift ≤ 31 where that is below 2^31 in magnitude.
+inline std::int32_t round_shift(std::int64_t value, int shift) {
+#if defined(__thumb2__)
+  // The bit that is shifted out last rounds up. gcc 12 needs twice as many instructions.
+  std::uint32_t result = 0;
+  std::uint32_t high = 0;
+  __asm("lsl %1, %R2, %4\n\tlsrs %0, %Q2, %3\n\tadc %0, %0, %1"
+        : "=&r"(result), "=&r"(high)
+        : "r"(value), "r"(shift), "r"(32 - shift)
+        : "cc");
+  return static_cast<std::int32_t>(result);
+#else
+  const auto low = static_cast<std::uint32_t>(value);
+  const auto high = static_cast<std::uint32_t>(value >> 32);
+  const std::uint32_t floor = low >> shift | high << (32 - shift);
+  return static_cast<std::int32_t>(floor + (low >> (shift - 1) & 1U));
+#endif
+}
+
 /// value * 2^shift, to nearest with ties up, saturating at ±limit. |value| < 2^30, limit ≥ 2^30.
 /// The same as clamp(scale(value, shift), -limit, limit), in 32 bits: the cores that this runs on
 /// take several times as long for 64.
@@ -76,6 +98,16 @@ constexpr T saturate(Wide value) {
   static_assert(sizeof(Wide) > sizeof(T));
   return static_cast<T>(
       std::clamp<Wide>(value, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
+}
+
+/// The nearest int16: two comparisons, or the one instruction that Cortex-M3 and later have for it
+/// and that gcc 12 finds only when told.
+inline std::int32_t saturate16(std::int32_t value) {
+#if defined(__ARM_FEATURE_SAT)
+  return __ssat(value, 16);
+#else
+  return std::clamp<std::int32_t>(value, INT16_MIN, INT16_MAX);
+#endif
 }
 
 /// value / 2 to nearest, ties to even: halving a layer again and again must not drift.

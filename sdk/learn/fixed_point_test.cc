@@ -38,10 +38,29 @@ TEST(FixedPoint, ScaleWithinAtEveryShift) {
   }
 }
 
+RC_GTEST_PROP(FixedPoint, RoundShiftIsScale, ()) {
+  const auto shift = *rc::gen::inRange(1, 32);
+  const std::int64_t limit = (std::int64_t{1} << (31 + shift)) - (std::int64_t{1} << shift);
+  const auto value = *rc::gen::inRange<std::int64_t>(-limit, limit);
+  RC_ASSERT(round_shift(value, shift) == scale(value, -shift));
+}
+
+TEST(FixedPoint, RoundShiftOfTies) {
+  for (int shift = 1; shift < 32; ++shift) {
+    const std::int64_t half = std::int64_t{1} << (shift - 1);
+    for (const std::int64_t value : {half, -half, half - 1, -half - 1, 3 * half, -3 * half}) {
+      ASSERT_EQ(round_shift(value, shift), scale(value, -shift)) << value << " * 2^-" << shift;
+    }
+  }
+}
+
 TEST(FixedPoint, SaturateIsTheNearestValue) {
   EXPECT_EQ(saturate<std::int16_t>(std::int32_t{32768}), 32767);
   EXPECT_EQ(saturate<std::int16_t>(std::int32_t{-40000}), -32768);
   EXPECT_EQ(saturate<std::int16_t>(std::int64_t{-5}), -5);
+  for (const std::int32_t value : {0, -1, 32767, 32768, -32768, -32769, INT32_MAX, INT32_MIN}) {
+    EXPECT_EQ(saturate16(value), std::clamp<std::int32_t>(value, INT16_MIN, INT16_MAX));
+  }
   EXPECT_EQ(saturate<std::uint32_t>(std::int64_t{-1}), 0U);
   EXPECT_EQ(saturate<std::uint32_t>(std::int64_t{1} << 40), UINT32_MAX);
 }

@@ -5,6 +5,8 @@
 
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN)
 #include "kernels_dsp.h"
+#elif defined(__x86_64__)
+#include "kernels_x86.h"
 #else
 #include "kernels_portable.h"
 #endif
@@ -13,6 +15,8 @@ namespace skep::learn {
 
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN)
 namespace kernels = kernels_dsp;
+#elif defined(__x86_64__)
+namespace kernels = kernels_x86;
 #else
 namespace kernels = kernels_portable;
 #endif

@@ -31,10 +31,6 @@ inline std::uint32_t high_halves(std::int32_t first, std::int32_t second) {
   return pair;
 }
 
-inline std::int64_t dot_pair(const std::int16_t* a, const std::int16_t* b, std::int64_t sum) {
-  return __smlald(static_cast<int16x2_t>(load_pair(a)), static_cast<int16x2_t>(load_pair(b)), sum);
-}
-
 // Moves rows of weights by the same step, and keeps what that needs in registers.
 class Mover {
  public:
@@ -77,76 +73,220 @@ class Mover {
   std::uint32_t seen_ = 0;  // bits 15 and 31: a weight reached 2^14
 };
 
-}  // namespace
-
-std::int64_t dot(const std::int16_t* a, const std::int16_t* b, std::uint32_t n) {
-  std::int64_t sum = 0;
-  const std::int16_t* const end = a + n;
-  for (; end - a >= 16; a += 16, b += 16) {
-    sum = dot_pair(a, b, sum);
-    sum = dot_pair(a + 2, b + 2, sum);
-    sum = dot_pair(a + 4, b + 4, sum);
-    sum = dot_pair(a + 6, b + 6, sum);
-    sum = dot_pair(a + 8, b + 8, sum);
-    sum = dot_pair(a + 10, b + 10, sum);
-    sum = dot_pair(a + 12, b + 12, sum);
-    sum = dot_pair(a + 14, b + 14, sum);
-  }
-  for (; end - a >= 2; a += 2, b += 2) sum = dot_pair(a, b, sum);
-  if (a != end) sum += std::int32_t{*a} * *b;
-  return sum;
+// sum += a[0] b[0] + a[1] b[1]
+inline std::int64_t add_pair(const std::int16_t* a, const std::int16_t* b, std::int64_t sum) {
+  return __smlald(static_cast<int16x2_t>(load_pair(a)), static_cast<int16x2_t>(load_pair(b)), sum);
 }
 
-namespace {
+inline bool is_at_word(const std::int16_t* at) {
+  return reinterpret_cast<std::uintptr_t>(at) % 4 == 0;
+}
 
-// Two rows at once: each pair of x is loaded for both.
-void multiply_two_rows(const std::int16_t* rows, const std::int16_t* x, std::uint32_t n,
-                       std::int64_t* sums) {
-  const std::int16_t* second = rows + n;
+// The next two steps are written down because gcc 12 runs out of registers over them. Both advance
+// their pointers.
+
+// Four elements of two rows that begin at a word.
+inline void add_four(const std::int16_t*& x, const std::int16_t*& row0, const std::int16_t*& row1,
+                     std::int64_t& sum0, std::int64_t& sum1) {
+  std::uint32_t x0 = 0;
+  std::uint32_t x1 = 0;
+  std::uint32_t w0 = 0;
+  std::uint32_t w1 = 0;
+  __asm(
+      "ldrd %[x0], %[x1], [%[x]], #8\n\t"
+      "ldrd %[w0], %[w1], [%[row0]], #8\n\t"
+      "smlald %Q[sum0], %R[sum0], %[w0], %[x0]\n\t"
+      "smlald %Q[sum0], %R[sum0], %[w1], %[x1]\n\t"
+      "ldrd %[w0], %[w1], [%[row1]], #8\n\t"
+      "smlald %Q[sum1], %R[sum1], %[w0], %[x0]\n\t"
+      "smlald %Q[sum1], %R[sum1], %[w1], %[x1]"
+      : [x] "+r"(x), [row0] "+r"(row0), [row1] "+r"(row1), [sum0] "+r"(sum0), [sum1] "+r"(sum1),
+        [x0] "=&r"(x0), [x1] "=&r"(x1), [w0] "=&r"(w0), [w1] "=&r"(w1)
+      :
+      : "memory");
+}
+
+// Two elements of three rows that begin anywhere.
+inline void add_two(const std::int16_t*& x, const std::int16_t*& row0, const std::int16_t*& row1,
+                    const std::int16_t*& row2, std::int64_t& sum0, std::int64_t& sum1,
+                    std::int64_t& sum2) {
+  std::uint32_t pair = 0;
+  std::uint32_t w = 0;
+  __asm(
+      "ldr %[pair], [%[x]], #4\n\t"
+      "ldr %[w], [%[row0]], #4\n\t"
+      "smlald %Q[sum0], %R[sum0], %[w], %[pair]\n\t"
+      "ldr %[w], [%[row1]], #4\n\t"
+      "smlald %Q[sum1], %R[sum1], %[w], %[pair]\n\t"
+      "ldr %[w], [%[row2]], #4\n\t"
+      "smlald %Q[sum2], %R[sum2], %[w], %[pair]"
+      : [x] "+r"(x), [row0] "+r"(row0), [row1] "+r"(row1), [row2] "+r"(row2), [sum0] "+r"(sum0),
+        [sum1] "+r"(sum1), [sum2] "+r"(sum2), [pair] "=&r"(pair), [w] "=&r"(w)
+      :
+      : "memory");
+}
+
+// Two rows at once: each word of x is loaded for both. All rows begin at a word; `n` and
+// `row_count` are even. Apart from its caller for the sake of registers, as are those below.
+[[gnu::noinline]] void multiply_aligned_rows(const std::int16_t* row0, std::uint32_t stride,
+                                             std::uint32_t row_count, const std::int16_t* x,
+                                             std::uint32_t n, std::int64_t* sums) {
+  const std::int64_t* const end_of_sums = sums + row_count;
+  const std::int16_t* const end = x + n;
+  const std::int16_t* const end_of_blocks = end - n % 16;
+  while (sums != end_of_sums) {
+    const std::int16_t* row1 = row0 + stride;
+    const std::int16_t* const next = row1 + stride;
+    std::int64_t sum0 = 0;
+    std::int64_t sum1 = 0;
+    while (x != end_of_blocks) {
+      add_four(x, row0, row1, sum0, sum1);
+      add_four(x, row0, row1, sum0, sum1);
+      add_four(x, row0, row1, sum0, sum1);
+      add_four(x, row0, row1, sum0, sum1);
+    }
+    if (end_of_blocks != end) {
+      while (end - x >= 4) add_four(x, row0, row1, sum0, sum1);
+      if (x != end) {
+        sum0 = add_pair(row0, x, sum0);
+        sum1 = add_pair(row1, x, sum1);
+      }
+    }
+    *sums++ = sum0;
+    *sums++ = sum1;
+    x = end - n;
+    row0 = next;
+  }
+}
+
+// Three rows at once. A fourth would find no registers.
+[[gnu::noinline]] void multiply_three_rows(const std::int16_t* row0, std::uint32_t stride,
+                                           const std::int16_t* x, std::uint32_t n,
+                                           std::int64_t* sums) {
+  const std::int16_t* row1 = row0 + stride;
+  const std::int16_t* row2 = row1 + stride;
   const std::int16_t* const end = x + n;
   std::int64_t sum0 = 0;
   std::int64_t sum1 = 0;
-  const auto add_pair = [&](std::uint32_t at) {
-    const auto pair = static_cast<int16x2_t>(load_pair(x + at));
-    sum0 = __smlald(static_cast<int16x2_t>(load_pair(rows + at)), pair, sum0);
-    sum1 = __smlald(static_cast<int16x2_t>(load_pair(second + at)), pair, sum1);
-  };
-  for (; end - x >= 8; x += 8, rows += 8, second += 8) {
-    add_pair(0);
-    add_pair(2);
-    add_pair(4);
-    add_pair(6);
+  std::int64_t sum2 = 0;
+  while (end - x >= 8) {
+    add_two(x, row0, row1, row2, sum0, sum1, sum2);
+    add_two(x, row0, row1, row2, sum0, sum1, sum2);
+    add_two(x, row0, row1, row2, sum0, sum1, sum2);
+    add_two(x, row0, row1, row2, sum0, sum1, sum2);
   }
-  for (; end - x >= 2; x += 2, rows += 2, second += 2) add_pair(0);
+  while (end - x >= 2) add_two(x, row0, row1, row2, sum0, sum1, sum2);
   if (x != end) {
-    sum0 += std::int32_t{*rows} * *x;
-    sum1 += std::int32_t{*second} * *x;
+    sum0 += std::int32_t{*row0} * *x;
+    sum1 += std::int32_t{*row1} * *x;
+    sum2 += std::int32_t{*row2} * *x;
   }
   sums[0] = sum0;
   sums[1] = sum1;
+  sums[2] = sum2;
+}
+
+[[gnu::noinline]] std::int64_t dot(const std::int16_t* row, const std::int16_t* x,
+                                   std::uint32_t n) {
+  std::int64_t sum = 0;
+  const std::int16_t* const end = x + n;
+  for (; end - x >= 8; x += 8, row += 8) {
+    sum = add_pair(row, x, sum);
+    sum = add_pair(row + 2, x + 2, sum);
+    sum = add_pair(row + 4, x + 4, sum);
+    sum = add_pair(row + 6, x + 6, sum);
+  }
+  for (; end - x >= 2; x += 2, row += 2) sum = add_pair(row, x, sum);
+  if (x != end) sum += std::int32_t{*row} * *x;
+  return sum;
+}
+
+// sum += the product of the low halves. gcc 12 does not find the next one by itself.
+inline void add_low(std::uint32_t a, std::uint32_t b, std::int64_t& sum) {
+  __asm("smlalbb %Q0, %R0, %1, %2" : "+r"(sum) : "r"(a), "r"(b));
+}
+inline void add_high(std::uint32_t a, std::uint32_t b, std::int64_t& sum) {
+  __asm("smlaltt %Q0, %R0, %1, %2" : "+r"(sum) : "r"(a), "r"(b));
+}
+
+// Two channels of three positions: their sums are read and written once for all of them. Written
+// down for the sake of registers, as above; advances its pointers.
+inline void add_three_positions(const std::int16_t*& a, const std::int16_t*& b,
+                                std::int32_t stride_a, std::int32_t stride_b, std::int64_t*& sums) {
+  std::int64_t sum0 = 0;
+  std::int64_t sum1 = 0;
+  std::uint32_t pair_a = 0;
+  std::uint32_t pair_b = 0;
+  __asm(
+      "ldrd %Q[sum0], %R[sum0], [%[sums]]\n\t"
+      "ldrd %Q[sum1], %R[sum1], [%[sums], #8]\n\t"
+      "ldr %[pair_a], [%[a], %[stride_a], lsl #2]\n\t"
+      "ldr %[pair_b], [%[b], %[stride_b], lsl #2]\n\t"
+      "smlalbb %Q[sum0], %R[sum0], %[pair_a], %[pair_b]\n\t"
+      "smlaltt %Q[sum1], %R[sum1], %[pair_a], %[pair_b]\n\t"
+      "ldr %[pair_a], [%[a], %[stride_a], lsl #1]\n\t"
+      "ldr %[pair_b], [%[b], %[stride_b], lsl #1]\n\t"
+      "smlalbb %Q[sum0], %R[sum0], %[pair_a], %[pair_b]\n\t"
+      "smlaltt %Q[sum1], %R[sum1], %[pair_a], %[pair_b]\n\t"
+      "ldr %[pair_a], [%[a]], #4\n\t"
+      "ldr %[pair_b], [%[b]], #4\n\t"
+      "smlalbb %Q[sum0], %R[sum0], %[pair_a], %[pair_b]\n\t"
+      "smlaltt %Q[sum1], %R[sum1], %[pair_a], %[pair_b]\n\t"
+      "strd %Q[sum1], %R[sum1], [%[sums], #8]\n\t"
+      "strd %Q[sum0], %R[sum0], [%[sums]], #16"
+      : [a] "+r"(a), [b] "+r"(b), [sums] "+r"(sums), [sum0] "=&r"(sum0), [sum1] "=&r"(sum1),
+        [pair_a] "=&r"(pair_a), [pair_b] "=&r"(pair_b)
+      : [stride_a] "r"(stride_a), [stride_b] "r"(stride_b)
+      : "memory");
+}
+
+[[gnu::noinline]] void multiply_three_positions(const std::int16_t* a, const std::int16_t* b,
+                                                std::int32_t stride_a, std::int32_t stride_b,
+                                                std::uint32_t channels, std::int64_t* sums) {
+  const std::int64_t* const end = sums + (channels & ~1U);
+  while (sums != end) add_three_positions(a, b, stride_a, stride_b, sums);
+  if (channels % 2 == 0) return;
+  for (std::int32_t i = 0; i < 3; ++i) *sums += std::int32_t{a[i * stride_a]} * b[i * stride_b];
+}
+
+void multiply_position(const std::int16_t* a, const std::int16_t* b, std::uint32_t channels,
+                       std::int64_t* sums) {
+  const std::int16_t* const end = a + channels;
+  for (; end - a >= 2; a += 2, b += 2, sums += 2) {
+    const std::uint32_t first = load_pair(a);
+    const std::uint32_t second = load_pair(b);
+    add_low(first, second, sums[0]);
+    add_high(first, second, sums[1]);
+  }
+  if (a != end) *sums += std::int32_t{*a} * *b;
 }
 
 }  // namespace
 
-void multiply_rows(const std::int16_t* rows, std::uint32_t row_count, const std::int16_t* x,
-                   std::uint32_t n, std::int64_t* sums) {
+void multiply_rows(const std::int16_t* rows, std::uint32_t stride, std::uint32_t row_count,
+                   const std::int16_t* x, std::uint32_t n, std::int64_t* sums) {
   std::uint32_t r = 0;
-  for (; r + 1 < row_count; r += 2, rows += 2 * std::size_t{n}) {
-    multiply_two_rows(rows, x, n, sums + r);
+  if (is_at_word(rows) && is_at_word(x) && stride % 2 == 0 && n % 2 == 0) {
+    r = row_count & ~1U;
+    multiply_aligned_rows(rows, stride, r, x, n, sums);
+    rows += r * stride;
   }
-  if (r < row_count) sums[r] = dot(rows, x, n);
+  for (; row_count - r >= 3; r += 3, rows += 3 * stride) {
+    multiply_three_rows(rows, stride, x, n, sums + r);
+  }
+  for (; r < row_count; ++r, rows += stride) sums[r] = dot(rows, x, n);
 }
 
-void multiply_add(const std::int16_t* a, const std::int16_t* b, std::int64_t* sums,
-                  std::uint32_t n) {
-  const std::int16_t* const end = a + n;
-  for (; end - a >= 2; a += 2, b += 2, sums += 2) {
-    const std::uint32_t first = load_pair(a);
-    const std::uint32_t second = load_pair(b);
-    sums[0] += std::int32_t{low(first)} * low(second);
-    sums[1] += std::int32_t{high(first)} * high(second);
+void multiply_channels(const std::int16_t* a, const std::int16_t* b, const Positions& positions,
+                       std::uint32_t channels, std::int64_t* sums) {
+  std::int32_t i = 0;
+  for (; positions.count - i >= 3; i += 3) {
+    multiply_three_positions(a + i * positions.stride_a, b + i * positions.stride_b,
+                             positions.stride_a, positions.stride_b, channels, sums);
   }
-  if (a != end) *sums += std::int32_t{*a} * *b;
+  for (; i < positions.count; ++i) {
+    multiply_position(a + i * positions.stride_a, b + i * positions.stride_b, channels, sums);
+  }
 }
 
 bool update(std::int16_t* w, const std::int16_t* x, std::uint32_t n, std::int32_t step,

@@ -4,15 +4,15 @@
 
 #include <cstdint>
 
+#include "kernel_types.h"
+
 namespace skep::learn::kernels_dsp {
 
-std::int64_t dot(const std::int16_t* a, const std::int16_t* b, std::uint32_t n);
+void multiply_rows(const std::int16_t* rows, std::uint32_t stride, std::uint32_t row_count,
+                   const std::int16_t* x, std::uint32_t n, std::int64_t* sums);
 
-void multiply_rows(const std::int16_t* rows, std::uint32_t row_count, const std::int16_t* x,
-                   std::uint32_t n, std::int64_t* sums);
-
-void multiply_add(const std::int16_t* a, const std::int16_t* b, std::int64_t* sums,
-                  std::uint32_t n);
+void multiply_channels(const std::int16_t* a, const std::int16_t* b, const Positions& positions,
+                       std::uint32_t channels, std::int64_t* sums);
 
 bool update(std::int16_t* w, const std::int16_t* x, std::uint32_t n, std::int32_t step,
             std::uint32_t& random);

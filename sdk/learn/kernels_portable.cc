@@ -1,9 +1,6 @@
 #include "kernels_portable.h"
 
-#include <algorithm>
-#if defined(__ARM_FEATURE_SAT)
-#include <arm_acle.h>
-#endif
+#include "fixed_point.h"
 
 namespace skep::learn::kernels_portable {
 namespace {
@@ -14,16 +11,6 @@ inline std::uint32_t draw(std::uint32_t state) {
   state ^= state >> 17;
   state ^= state << 5;
   return state;
-}
-
-// Two comparisons, or the one instruction that Cortex-M3 and later have for it and that gcc finds
-// only when told.
-inline std::int32_t saturate16(std::int32_t value) {
-#if defined(__ARM_FEATURE_SAT)
-  return __ssat(value, 16);
-#else
-  return std::clamp<std::int32_t>(value, INT16_MIN, INT16_MAX);
-#endif
 }
 
 // t + r of the definition; |t| ≤ 2^30, so the sum fits. Cores without a shifter for 64 bits have
@@ -45,9 +32,7 @@ inline std::uint32_t headroom_bits(std::int32_t w) {
 
 inline bool left_headroom(std::uint32_t bits) { return (bits & 0x8000U) != 0; }
 
-}  // namespace
-
-std::int64_t dot(const std::int16_t* a, const std::int16_t* b, std::uint32_t n) {
+inline std::int64_t dot(const std::int16_t* a, const std::int16_t* b, std::uint32_t n) {
   std::int64_t sum = 0;
   const auto add = [&](std::uint32_t i) { sum += std::int32_t{a[i]} * b[i]; };
   std::uint32_t i = 0;
@@ -61,14 +46,40 @@ std::int64_t dot(const std::int16_t* a, const std::int16_t* b, std::uint32_t n) 
   return sum;
 }
 
-void multiply_rows(const std::int16_t* rows, std::uint32_t row_count, const std::int16_t* x,
-                   std::uint32_t n, std::int64_t* sums) {
-  for (std::uint32_t r = 0; r < row_count; ++r, rows += n) sums[r] = dot(rows, x, n);
+// The sums are read and written once for all of kCount positions.
+template <int kCount>
+void multiply_positions(const std::int16_t* a, const std::int16_t* b, const Positions& positions,
+                        std::uint32_t channels, std::int64_t* sums) {
+  const std::int16_t* const end = a + channels;
+  const std::int32_t stride_a = positions.stride_a;
+  const std::int32_t stride_b = positions.stride_b;
+  for (; a != end; ++a, ++b, ++sums) {
+    std::int64_t sum = *sums;
+    for (std::int32_t i = 0; i < kCount; ++i) {
+      sum += std::int32_t{a[i * stride_a]} * b[i * stride_b];
+    }
+    *sums = sum;
+  }
 }
 
-void multiply_add(const std::int16_t* a, const std::int16_t* b, std::int64_t* sums,
-                  std::uint32_t n) {
-  for (std::uint32_t i = 0; i < n; ++i) sums[i] += std::int32_t{a[i]} * b[i];
+}  // namespace
+
+void multiply_rows(const std::int16_t* rows, std::uint32_t stride, std::uint32_t row_count,
+                   const std::int16_t* x, std::uint32_t n, std::int64_t* sums) {
+  for (std::uint32_t r = 0; r < row_count; ++r, rows += stride) sums[r] = dot(rows, x, n);
+}
+
+void multiply_channels(const std::int16_t* a, const std::int16_t* b, const Positions& positions,
+                       std::uint32_t channels, std::int64_t* sums) {
+  std::int32_t i = 0;
+  for (; positions.count - i >= 3; i += 3) {
+    multiply_positions<3>(a + i * positions.stride_a, b + i * positions.stride_b, positions,
+                          channels, sums);
+  }
+  for (; i < positions.count; ++i) {
+    multiply_positions<1>(a + i * positions.stride_a, b + i * positions.stride_b, positions,
+                          channels, sums);
+  }
 }
 
 bool update(std::int16_t* w, const std::int16_t* x, std::uint32_t n, std::int32_t step,

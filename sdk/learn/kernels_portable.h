@@ -3,18 +3,19 @@
 
 #include <cstdint>
 
+#include "kernel_types.h"
+
 namespace skep::learn::kernels_portable {
 
-/// Σ a[i] * b[i], exact. |result| ≤ n * 2^30, n ≤ 65535.
-std::int64_t dot(const std::int16_t* a, const std::int16_t* b, std::uint32_t n);
+/// sums[r] = Σ rows[r * stride + i] * x[i] over i < n, exact, for each of `row_count` rows: a
+/// matrix by a vector. Rows may overlap.
+void multiply_rows(const std::int16_t* rows, std::uint32_t stride, std::uint32_t row_count,
+                   const std::int16_t* x, std::uint32_t n, std::int64_t* sums);
 
-/// sums[r] = Σ rows[r * n + i] * x[i], exact, for each of `row_count` rows: a matrix by a vector.
-void multiply_rows(const std::int16_t* rows, std::uint32_t row_count, const std::int16_t* x,
-                   std::uint32_t n, std::int64_t* sums);
-
-/// sums[i] += a[i] * b[i]. The caller keeps |sums| below 2^62.
-void multiply_add(const std::int16_t* a, const std::int16_t* b, std::int64_t* sums,
-                  std::uint32_t n);
+/// sums[c] += Σ a[i * stride_a + c] * b[i * stride_b + c] over i < count, exact, for each of
+/// `channels`: two rows of positions, channel by channel. The caller keeps |sums| below 2^62.
+void multiply_channels(const std::int16_t* a, const std::int16_t* b, const Positions& positions,
+                       std::uint32_t channels, std::int64_t* sums);
 
 /// Stochastically rounded descent on a row of weights (algorithms.md, section 1):
 ///

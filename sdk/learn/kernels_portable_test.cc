@@ -56,18 +56,46 @@ Expected by_definition(const Row& w, const Row& x, std::int32_t step, std::uint3
   return expected;
 }
 
-RC_GTEST_PROP(KernelsPortable, DotIsExact, ()) {
-  const auto n = *rc::gen::inRange<std::size_t>(0, 80);
-  const Row a = random_row(n);
-  const Row b = random_row(n);
-  std::int64_t expected = 0;
-  for (std::size_t i = 0; i < n; ++i) expected += std::int64_t{a[i]} * b[i];
-  RC_ASSERT(dot(a.data(), b.data(), static_cast<std::uint32_t>(n)) == expected);
+RC_GTEST_PROP(KernelsPortable, MultiplyRowsIsExact, ()) {
+  const auto n = *rc::gen::inRange<std::uint32_t>(0, 80);
+  const auto row_count = *rc::gen::inRange<std::uint32_t>(0, 6);
+  const auto stride = *rc::gen::inRange<std::uint32_t>(0, 80);
+  const Row rows = random_row(row_count * stride + n);
+  const Row x = random_row(n);
+  std::vector<std::int64_t> sums(row_count, 7);
+  multiply_rows(rows.data(), stride, row_count, x.data(), n, sums.data());
+  for (std::uint32_t r = 0; r < row_count; ++r) {
+    std::int64_t expected = 0;
+    for (std::uint32_t i = 0; i < n; ++i) expected += std::int64_t{rows[r * stride + i]} * x[i];
+    RC_ASSERT(sums[r] == expected);
+  }
 }
 
-TEST(KernelsPortable, DotHoldsTheLargestSum) {
+TEST(KernelsPortable, MultiplyRowsHoldsTheLargestSum) {
   const Row extreme(65535, INT16_MIN);
-  EXPECT_EQ(dot(extreme.data(), extreme.data(), 65535), std::int64_t{65535} << 30);
+  std::int64_t sum = 0;
+  multiply_rows(extreme.data(), 0, 1, extreme.data(), 65535, &sum);
+  EXPECT_EQ(sum, std::int64_t{65535} << 30);
+}
+
+RC_GTEST_PROP(KernelsPortable, MultiplyChannelsIsExact, ()) {
+  const auto channels = *rc::gen::inRange<std::uint32_t>(0, 40);
+  const auto count = *rc::gen::inRange<std::int32_t>(0, 8);
+  const auto stride = static_cast<std::int32_t>(channels) + *rc::gen::inRange(0, 3);
+  const auto length = static_cast<std::size_t>(stride) * static_cast<std::size_t>(count) + channels;
+  const Row a = random_row(length);
+  const Row b = random_row(length);
+  const std::int32_t last = std::max(count - 1, 0) * stride;  // b is read backwards
+  std::vector<std::int64_t> sums(channels, -7);
+  multiply_channels(a.data(), b.data() + last, {count, stride, -stride}, channels, sums.data());
+  for (std::uint32_t c = 0; c < channels; ++c) {
+    std::int64_t expected = -7;
+    for (std::int32_t i = 0; i < count; ++i) {
+      expected += std::int64_t{a.data()[i * stride + static_cast<std::int32_t>(c)]} *
+                  b.data()[last - i * stride + static_cast<std::int32_t>(c)];
+    }
+    RC_ASSERT(sums[c] == expected);
+  }
 }
 
 RC_GTEST_PROP(KernelsPortable, UpdateFollowsItsDefinition, ()) {

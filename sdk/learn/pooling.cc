@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "activation.h"
 #include "fixed_point.h"
-#include "normalize.h"
+#include "staging.h"
 
 namespace skep::learn::internal {
 namespace {
@@ -19,23 +18,39 @@ Window window_of(const FusedLayer& layer, Shape& extent) {
   return layer.window;
 }
 
-/// The inputs that one output sees, as offsets into one channel's plane.
-class PoolWindow {
+/// The windows of a pool and the inputs in them.
+class PoolWindows {
  public:
-  explicit PoolWindow(const FusedLayer& layer)
+  explicit PoolWindows(const FusedLayer& layer)
       : layer_(layer), window_(window_of(layer, extent_)) {}
 
+  /// Inputs that one output sees.
   [[nodiscard]] std::uint32_t size() const { return extent_.positions(); }
 
-  /// Calls visit(index of an input) for each that output (oy, ox, c) sees.
+  /// Elements from an input to the next of its channel, in a row and from row to row.
+  [[nodiscard]] std::uint32_t channels() const { return layer_.input.channels; }
+  [[nodiscard]] std::uint32_t row() const { return layer_.input.width * channels(); }
+
+  /// Calls visit(index of the first input in its first channel, number of the window) for each
+  /// window in order.
   template <typename Visitor>
-  void for_each(std::uint32_t oy, std::uint32_t ox, std::uint32_t c, Visitor visit) const {
-    const std::uint32_t channels = layer_.input.channels;
-    const std::uint32_t y0 = oy * window_.stride_height;
-    const std::uint32_t x0 = ox * window_.stride_width;
-    for (std::uint32_t y = y0; y < y0 + extent_.height; ++y) {
-      std::uint32_t index = (y * layer_.input.width + x0) * channels + c;
-      for (std::uint32_t x = 0; x < extent_.width; ++x, index += channels) visit(index);
+  void for_each(Visitor visit) const {
+    std::uint32_t number = 0;
+    for (std::uint32_t y = 0; y < layer_.output.height; ++y) {
+      std::uint32_t first = y * window_.stride_height * row();
+      for (std::uint32_t x = 0; x < layer_.output.width; ++x) {
+        visit(first, number++);
+        first += window_.stride_width * channels();
+      }
+    }
+  }
+
+  /// Calls visit(index) for each input of the window that begins at `first`.
+  template <typename Visitor>
+  void for_each_input(std::uint32_t first, Visitor visit) const {
+    const std::uint32_t length = extent_.width * channels();
+    for (std::uint32_t y = 0; y < extent_.height; ++y, first += row()) {
+      for (std::uint32_t at = first; at != first + length; at += channels()) visit(at);
     }
   }
 
@@ -45,15 +60,46 @@ class PoolWindow {
   Window window_;
 };
 
-/// Calls visit(oy, ox, c, index of the output) for each output in order.
-template <typename Visitor>
-void for_each_output(const Shape& shape, Visitor visit) {
-  std::uint32_t index = 0;
-  for (std::uint32_t y = 0; y < shape.height; ++y) {
-    for (std::uint32_t x = 0; x < shape.width; ++x) {
-      for (std::uint32_t c = 0; c < shape.channels; ++c) visit(y, x, c, index++);
-    }
+// The two loops over channels are apart from the others for the sake of registers.
+
+[[gnu::noinline]] void copy(const std::int16_t* inputs, std::uint32_t n, std::int32_t* staged) {
+  for (std::uint32_t c = 0; c < n; ++c) staged[c] = inputs[c];
+}
+
+template <typename Combine>
+[[gnu::noinline]] void combine(const std::int16_t* inputs, std::uint32_t n, std::int32_t* staged) {
+  for (std::uint32_t c = 0; c < n; ++c) staged[c] = Combine()(staged[c], inputs[c]);
+}
+
+struct Maximum {
+  std::int32_t operator()(std::int32_t largest, std::int32_t value) const {
+    return std::max(largest, value);
   }
+};
+
+struct Sum {
+  std::int32_t operator()(std::int32_t sum, std::int32_t value) const { return sum + value; }
+};
+
+/// Combines the inputs of each window, channel by channel, and stages finish(all of them). Returns
+/// the outputs' magnitude_bits().
+template <typename Combine, typename Finish>
+std::uint32_t reduce(const BoundLayer& layer, const PoolWindows& windows, const std::int16_t* input,
+                     std::int32_t* staged, Finish finish) {
+  const std::uint32_t channels = windows.channels();
+  std::uint32_t bits = 0;
+  windows.for_each([&](std::uint32_t first, std::uint32_t) {
+    windows.for_each_input(first, [&](std::uint32_t at) {
+      if (at == first) {
+        copy(input + at, channels, staged);
+      } else {
+        combine<Combine>(input + at, channels, staged);
+      }
+    });
+    bits |= stage(layer, channels, staged, [=](std::uint32_t c) { return finish(staged[c]); });
+    staged += channels;
+  });
+  return bits;
 }
 
 /// 1 / n as factor * 2^-shift with 31 significant bits.
@@ -65,17 +111,17 @@ struct Reciprocal {
   std::int64_t factor;  // 2^30 … 2^31
 };
 
-std::uint32_t index_of_largest(const PoolWindow& window, const std::int16_t* input,
-                               std::uint32_t oy, std::uint32_t ox, std::uint32_t c) {
-  std::int32_t largest = INT32_MIN;
-  std::uint32_t at = 0;
-  window.for_each(oy, ox, c, [&](std::uint32_t index) {
-    if (input[index] > largest) {
-      largest = input[index];
-      at = index;
+std::uint32_t index_of_largest(const PoolWindows& windows, const std::int16_t* input,
+                               std::uint32_t first) {
+  std::int32_t largest = input[first];
+  std::uint32_t index = first;
+  windows.for_each_input(first, [&](std::uint32_t at) {
+    if (input[at] > largest) {
+      largest = input[at];
+      index = at;
     }
   });
-  return at;
+  return index;
 }
 
 // How many outputs may see the same input, as a power of two.
@@ -93,49 +139,46 @@ int overlap_log2(const FusedLayer& layer) {
 
 int run_pool(const BoundLayer& layer, const Vector& input) {
   auto* const staged = layer.scratch_at<std::int32_t>(0);
-  const PoolWindow window(layer.plan);
-  int exponent = input.exponent;
+  const PoolWindows windows(layer.plan);
   if (layer.plan.kind == LayerKind::kMaxPool) {
-    for_each_output(layer.plan.output,
-                    [&](std::uint32_t y, std::uint32_t x, std::uint32_t c, std::uint32_t index) {
-                      staged[index] = input.values[index_of_largest(window, input.values, y, x, c)];
-                    });
-  } else {
-    const Reciprocal reciprocal(window.size());
-    exponent -= kMeanFractionBits;
-    for_each_output(layer.plan.output,
-                    [&](std::uint32_t y, std::uint32_t x, std::uint32_t c, std::uint32_t index) {
-                      std::int64_t sum = 0;
-                      window.for_each(y, x, c, [&](std::uint32_t at) { sum += input.values[at]; });
-                      staged[index] = static_cast<std::int32_t>(
-                          scale(sum * reciprocal.factor, kMeanFractionBits - reciprocal.shift));
-                    });
+    const std::uint32_t bits = reduce<Maximum>(layer, windows, input.values, staged,
+                                               [](std::int32_t largest) { return largest; });
+    return finish_stage(layer, staged, bits, input.exponent);
   }
-  activate_sums(staged, layer.output_count(), layer.plan.activation, layer.plan.negative_slope_q15);
-  exponent =
-      normalize(staged, layer.output_count(), exponent, kMinActivationExponent, layer.output);
-  return activate_outputs(layer.output, layer.output_count(), exponent, layer.plan.activation);
+  const Reciprocal reciprocal(windows.size());
+  const int shift = reciprocal.shift - kMeanFractionBits;
+  const std::int64_t factor = reciprocal.factor;
+  // A sum of at most kMaxLayerWidth inputs fits.
+  const std::uint32_t bits = reduce<Sum>(
+      layer, windows, input.values, staged,
+      [=](std::int32_t sum) { return round_shift(sum * factor, shift); });
+  return finish_stage(layer, staged, bits, input.exponent - kMeanFractionBits);
 }
 
 int propagate_pool(const BoundLayer& layer, const Vector& input, const Deltas& deltas,
                    std::int32_t* gradient) {
   std::fill_n(gradient, layer.input_count(), 0);
-  const PoolWindow window(layer.plan);
+  const PoolWindows windows(layer.plan);
+  const std::uint32_t channels = windows.channels();
   if (layer.plan.kind == LayerKind::kMaxPool) {
     // At most 255 * 255 windows meet in one input: their sum fits.
-    for_each_output(layer.plan.output, [&](std::uint32_t y, std::uint32_t x, std::uint32_t c,
-                                           std::uint32_t index) {
-      gradient[index_of_largest(window, input.values, y, x, c)] += deltas.values[index];
+    windows.for_each([&](std::uint32_t first, std::uint32_t number) {
+      const std::int16_t* const own = deltas.values + number * channels;
+      for (std::uint32_t c = 0; c < channels; ++c) {
+        gradient[index_of_largest(windows, input.values, first + c)] += own[c];
+      }
     });
     return deltas.exponent;
   }
-  const Reciprocal reciprocal(window.size());
+  const Reciprocal reciprocal(windows.size());
   const int fraction_bits = kMeanFractionBits - overlap_log2(layer.plan);
-  for_each_output(layer.plan.output, [&](std::uint32_t y, std::uint32_t x, std::uint32_t c,
-                                         std::uint32_t index) {
-    const auto share = static_cast<std::int32_t>(
-        scale(deltas.values[index] * reciprocal.factor, fraction_bits - reciprocal.shift));
-    window.for_each(y, x, c, [&](std::uint32_t at) { gradient[at] += share; });
+  windows.for_each([&](std::uint32_t first, std::uint32_t number) {
+    const std::int16_t* const own = deltas.values + number * channels;
+    for (std::uint32_t c = 0; c < channels; ++c) {
+      const auto share = static_cast<std::int32_t>(
+          scale(own[c] * reciprocal.factor, fraction_bits - reciprocal.shift));
+      windows.for_each_input(first + c, [&](std::uint32_t at) { gradient[at] += share; });
+    }
   });
   return deltas.exponent - fraction_bits;
 }

@@ -22,7 +22,7 @@ constexpr std::uint16_t kClasses = 3;
 constexpr std::uint32_t kCapacity = 64;
 
 constexpr ModelSpec kAutoencoder = learn_testing::spec_of(
-    {1, 1, kInputs}, -15, Loss::kMeanSquaredError,
+    {1, 1, kInputs}, -12, Loss::kMeanSquaredError,
     {{LayerKind::kDense, 2}, {LayerKind::kTanh, 2}, {LayerKind::kDense, kInputs}});
 
 // What the model that the gateway serves makes of a sample, by an engine of its own.
@@ -52,8 +52,8 @@ struct ObserverRam {
   std::vector<std::int16_t> features = std::vector<std::int16_t>(kInputs);
   observe::SampleBuffer buffer{samples, {.feature_count = kInputs, .label_count = kClasses}};
   observe::TrainingPolicy policy;
-  observe::FeatureScaler scaler{moments, {.memory = 8, .output_exponent = -15}};
-  observe::AnomalyDetector anomalies{{.rank_q16 = 65536, .factor_q8 = 1024, .warm_up = 12}};
+  observe::FeatureScaler scaler{moments, {.memory = 8, .output_exponent = -12}};
+  observe::AnomalyDetector anomalies{{.rank_q16 = 65536, .factor_q8 = 512, .warm_up = 12}};
   Observer plain{{.buffer = buffer, .policy = policy, .features = features}};
   Observer scaling{{.buffer = buffer,
                     .policy = policy,
@@ -318,7 +318,7 @@ TEST_F(DeviceObserveTest, AStateOfOtherOptionsIsNotTaken) {
   ASSERT_TRUE(ram_->scaler.is_ready());
   const auto before = std::move(ram_);
   ram_ = std::make_unique<ObserverRam>(&energy_);
-  observe::FeatureScaler longer(ram_->moments, {.memory = 9, .output_exponent = -15});
+  observe::FeatureScaler longer(ram_->moments, {.memory = 9, .output_exponent = -12});
   Observer observer({.buffer = ram_->buffer,
                      .policy = ram_->policy,
                      .scaler = &longer,

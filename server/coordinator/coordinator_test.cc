@@ -458,6 +458,36 @@ TEST_F(CoordinatorTest, WorseImportIsKeptAsRejectedAndLeavesTheRoundOpen) {
   EXPECT_EQ(gateway.plan().base_version, 4U);
 }
 
+TEST_F(CoordinatorTest, AnAutoencoderHasNoAccuracyAndIsJudgedByItsLoss) {
+  use_hold_out();
+  Gateway gateway(federation_, settings_);
+  ModelSpec spec;
+  spec.inputs = 4;
+  spec.input_exponent = -14;
+  spec.loss = Loss::kMeanSquaredError;
+  spec.layer_count = 1;
+  spec.layers[0] = {LayerKind::kDense, 4};
+  // Exponent 0, so a weight of 1 is 1.
+  const std::vector<std::uint8_t> zeros(2 + 2 * 16 + 4 * 4);
+  std::vector<std::uint8_t> identity = zeros;
+  for (std::size_t i = 0; i < 4; ++i) identity[2 + 2 * 5 * i] = 1;
+  const auto import = [&](const std::vector<std::uint8_t>& weights, bool force) {
+    return gateway.coordinator.import_model(
+        make_package(federation_, spec, weights, federation_.signing_key()), force);
+  };
+  // The served model is a classifier: there is nothing to compare.
+  const Outcome first = import(identity, false);
+  EXPECT_TRUE(first.released);
+  EXPECT_FALSE(first.accuracy.has_value());
+  EXPECT_FALSE(import(zeros, false).released);
+  EXPECT_TRUE(import(zeros, true).released);
+  EXPECT_TRUE(import(identity, false).released);
+  const wire::EvaluationMetrics evaluation = gateway.model().manifest.evaluation;
+  EXPECT_GT(evaluation.sample_count, 0U);
+  EXPECT_EQ(evaluation.correct_count, 0U);
+  EXPECT_EQ(evaluation.mean_loss_q16, 0U);
+}
+
 TEST_F(CoordinatorTest, AfterTheLastRoundThePlanIsIdle) {
   settings_.max_rounds = 1;
   {

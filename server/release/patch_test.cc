@@ -28,7 +28,7 @@ class Patch : public testing::Test {
     return build_package(fields, weights, model_.key);
   }
 
-  const SignedModel model_;
+  SignedModel model_;
 };
 
 Buffer applied(const wire::ModelPatch& patch, Bytes base) {

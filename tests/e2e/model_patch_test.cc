@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "skep/demo/digits_data.h"
+#include "skep/demo/federated_data.h"
 #include "skep/demo/federation.h"
 #include "skep/process/process.h"
 #include "skep/seal/crypto.h"

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "fixed_point.h"
 #include "kernels_portable.h"
 #include "skep/core/crc32.h"
 #include "skep/core/prng.h"
@@ -112,12 +113,54 @@ bool agrees(const Case& before, const Case& expected, bool expected_grown) {
          is_same(plain, expected, false) && is_same(full, expected, true);
 }
 
-std::int64_t dot_by_definition(const Case& on) {
+std::int64_t dot_by_definition(const std::int16_t* a, const std::int16_t* b, std::uint32_t length) {
   std::int64_t sum = 0;
-  for (std::uint32_t i = 0; i < on.length; ++i) {
-    sum += std::int64_t{on.w[on.shift + i]} * on.x[on.shift + i];
-  }
+  for (std::uint32_t i = 0; i < length; ++i) sum += std::int64_t{a[i]} * b[i];
   return sum;
+}
+
+// Rows of each parity and number that the kernels treat apart, overlapping as a convolution's do.
+template <auto multiply_rows>
+bool multiplies_rows(const Case& on) {
+  const std::int16_t* const rows = &on.w[on.shift];
+  const std::int16_t* const x = &on.x[on.shift];
+  const std::uint32_t count = std::min<std::uint32_t>(on.length, on.random % 6 + 1);
+  const std::uint32_t n = (on.length - count) / 2 + 1;
+  const std::uint32_t stride = count < 2 ? 0 : on.random / 8 % ((on.length - n) / (count - 1) + 1);
+  std::array<std::int64_t, 6> sums{};
+  multiply_rows(rows, stride, count, x, n, sums.data());
+  for (std::uint32_t r = 0; r < count; ++r) {
+    if (sums[r] != dot_by_definition(rows + r * stride, x, n)) return false;
+  }
+  return true;
+}
+
+// As many positions as fit, `a` forwards and `b` backwards.
+template <auto multiply_channels>
+bool multiplies_channels(const Case& on) {
+  const std::uint32_t channels = on.random % on.length + 1;
+  const std::uint32_t count = on.length / channels;
+  const auto stride = static_cast<std::int32_t>(channels);
+  const std::int16_t* const a = &on.w[on.shift];
+  const std::int16_t* const last = &on.x[on.shift] + (count - 1) * channels;
+  Gradient sums = on.gradient;
+  multiply_channels(a, last, {static_cast<std::int32_t>(count), stride, -stride}, channels,
+                    sums.data());
+  Gradient expected = on.gradient;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    for (std::uint32_t c = 0; c < channels; ++c) {
+      expected[c] += std::int64_t{a[i * channels + c]} * *(last - i * channels + c);
+    }
+  }
+  return sums == expected;
+}
+
+// Written in assembly where the core has it.
+void check_round_shift(std::int64_t value) {
+  for (int shift = 1; shift < 32; ++shift) {
+    const std::int64_t fitting = value >> (33 - shift);
+    require(learn::round_shift(fitting, shift) == learn::scale(fitting, -shift), "round_shift");
+  }
 }
 
 template <typename T>
@@ -126,11 +169,13 @@ std::uint32_t digest_of(const T& content, std::uint32_t digest) {
 }
 
 std::uint32_t check_one(const Case& before, std::uint32_t digest) {
-  const std::int64_t product = dot_by_definition(before);
-  const std::int16_t* const w = &before.w[before.shift];
-  const std::int16_t* const x = &before.x[before.shift];
-  require(portable::dot(w, x, before.length) == product, "portable dot");
-  require(kernels::dot(w, x, before.length) == product, "dot");
+  const std::int64_t product =
+      dot_by_definition(&before.w[before.shift], &before.x[before.shift], before.length);
+  require(multiplies_rows<portable::multiply_rows>(before), "portable multiply_rows");
+  require(multiplies_rows<kernels::multiply_rows>(before), "multiply_rows");
+  require(multiplies_channels<portable::multiply_channels>(before), "portable multiply_channels");
+  require(multiplies_channels<kernels::multiply_channels>(before), "multiply_channels");
+  check_round_shift(product * before.step);
 
   Case expected = before;
   const bool grown = update_by_definition(expected);
@@ -148,7 +193,9 @@ void check_a_large_sum() {
   static std::array<std::int16_t, 30'000> extreme;
   extreme.fill(INT16_MIN);
   const auto expected = static_cast<std::int64_t>(extreme.size()) << 30U;
-  require(kernels::dot(extreme.data(), extreme.data(), extreme.size()) == expected, "large dot");
+  std::int64_t sum = 0;
+  kernels::multiply_rows(extreme.data(), 0, 1, extreme.data(), extreme.size(), &sum);
+  require(sum == expected, "large sum");
 }
 
 }  // namespace

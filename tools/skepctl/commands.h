@@ -44,7 +44,7 @@ struct InitOptions {
   RoundOptions round;
   std::string holdout;  ///< CSV, or empty.
   std::uint32_t max_accuracy_drop_permille = 20;
-  std::uint32_t step_bits = 4;
+  std::uint32_t step_bits = 5;
   std::uint32_t patch_depth = 8;
 };
 

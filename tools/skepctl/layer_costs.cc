@@ -2,7 +2,11 @@
 
 #include <cmath>
 
+#include "skep/compress/compressor.h"
 #include "skep/exchange/describe.h"
+#include "skep/model/storage_layout.h"
+#include "skep/seal/envelope.h"
+#include "skep/wire/codec.h"
 
 namespace skep::skepctl {
 namespace {
@@ -114,6 +118,23 @@ ModelCosts costs_of(const ModelSpec& spec, const learn::Optimizer& optimizer) {
   }
   costs.layers = with_shapes(spec, counted);
   return costs;
+}
+
+DeviceNeeds needs_of(const ModelSpec& spec, const learn::MemoryPlan& plan) {
+  constexpr std::uint32_t kAlignmentBytes = 4 * 8;
+  constexpr FlashGeometry kFlash{
+      .size_bytes = 1U << 30U, .erase_unit_bytes = 4096, .program_unit_bytes = 8};
+  // Top-K of everything at 16 bits takes most: the engine, delta and residual, one sample, and the
+  // sealed update. EDEN's scratch lies over the engine and has room in what these take.
+  const compress::Options all =
+      compress::options_for({CompressionMode::kTopK, 1000, 16}, plan.trainable_count, 0, Norm{1});
+  const std::uint32_t update_bytes =
+      seal::sealed_bytes_bound(compress::max_compressed_bytes(plan.trainable_count, all));
+  const auto package_bytes = static_cast<std::uint32_t>(
+      plan.weights_blob_bytes + wire::kMaxManifestBytes + wire::kSignatureBytes + 16);
+  return {.ram_bytes = plan.training_bytes + 4 * plan.trainable_count + 2U * spec.inputs +
+                       kAlignmentBytes + update_bytes,
+          .flash_bytes = *model::layout_bytes(kFlash, package_bytes, update_bytes)};
 }
 
 }  // namespace skep::skepctl

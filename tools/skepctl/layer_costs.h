@@ -46,4 +46,13 @@ struct ModelCosts {
 /// shape. Errors: ExchangeError as exchange::require_plan().
 ModelCosts costs_of(const ModelSpec& spec, const learn::Optimizer& optimizer);
 
+/// What a round of training takes on a device, whatever the plan's compression.
+struct DeviceNeeds {
+  std::uint32_t ram_bytes = 0;    ///< Never less than round::LocalRound::workspace_bytes().
+  std::uint32_t flash_bytes = 0;  ///< Two slots, log and pending update; erase units of 4 KiB.
+};
+
+/// Requires the plan of `spec`.
+DeviceNeeds needs_of(const ModelSpec& spec, const learn::MemoryPlan& plan);
+
 }  // namespace skep::skepctl

@@ -5,7 +5,9 @@
 
 #include <numeric>
 
+#include "skep/compression.h"
 #include "skep/exchange/error.h"
+#include "skep/round/local_round.h"
 
 namespace skep::skepctl {
 namespace {
@@ -111,11 +113,29 @@ RC_GTEST_PROP(LayerCosts, AddUpToThePlan, ()) {
   // What is shared is what the planner lays out besides: state, scratch, deltas, the sample.
   const auto at = learn::internal::lay_out(spec, learn::Purpose::kTraining, optimizer);
   RC_ASSERT(costs.shared_training_bytes == at.biases + (at.trained_activations - at.activations) +
-                                               (plan.training_bytes - at.deltas));
+                                               (at.weight_exponents - at.deltas));
   RC_ASSERT(sum(&LayerCost::training_bytes) + costs.shared_training_bytes == plan.training_bytes);
   const auto inference = learn::internal::lay_out(spec, learn::Purpose::kInference, optimizer);
   RC_ASSERT(costs.shared_inference_bytes ==
-            inference.biases + (plan.inference_bytes - inference.activations));
+            inference.biases + (inference.weight_exponents - inference.activations));
+}
+
+RC_GTEST_PROP(LayerCosts, ARoundTakesNoMoreThanWasPlanned, ()) {
+  const ModelSpec spec = random_model();
+  const learn::Optimizer optimizer{.momentum_q15 = *rc::gen::element<std::uint16_t>(0, 29491)};
+  const DeviceNeeds needs = needs_of(spec, *learn::plan_memory(spec, optimizer));
+  for (std::size_t i = 0; i < kCompressionNames.size(); ++i) {
+    const auto mode = static_cast<CompressionMode>(i + 1);
+    Compression compression{.mode = mode};
+    if (has_keep_count(mode)) {
+      compression.keep_permille = *rc::gen::inRange<std::uint16_t>(1, 1001);
+    }
+    if (has_value_bits(mode)) compression.value_bits = *rc::gen::inRange<std::uint8_t>(2, 17);
+    const Result<std::uint32_t> bytes =
+        round::LocalRound::workspace_bytes(spec, compression, optimizer);
+    RC_ASSERT(bytes.ok());
+    RC_ASSERT(needs.ram_bytes >= *bytes);
+  }
 }
 
 }  // namespace

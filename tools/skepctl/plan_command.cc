@@ -7,8 +7,6 @@
 #include "layer_costs.h"
 #include "model_folder.h"
 #include "skep/exchange/describe.h"
-#include "skep/model/storage_layout.h"
-#include "skep/wire/codec.h"
 #include "text_table.h"
 
 namespace skep::skepctl {
@@ -26,26 +24,6 @@ struct Room {
   std::uint32_t ram_bytes = 0;
   std::optional<std::uint32_t> flash_bytes;  ///< Of models and updates; none: not asked.
 };
-
-struct Needs {
-  std::uint32_t ram_bytes = 0;
-  std::uint32_t flash_bytes = 0;
-};
-
-/// RAM: the engine, two vectors of 16 bits a trainable parameter (delta and residual), one sample,
-/// and an update as large as the least thrifty compression makes it. Flash: two slots, log and
-/// pending update, in erase units of 4 KiB.
-Needs needs_of(const ModelSpec& spec, const learn::MemoryPlan& plan) {
-  constexpr std::uint32_t kEnvelopeBytes = 512;
-  constexpr FlashGeometry kFlash{
-      .size_bytes = 1U << 30U, .erase_unit_bytes = 4096, .program_unit_bytes = 8};
-  const std::uint32_t update_bytes = 2 * plan.trainable_count + kEnvelopeBytes;
-  const auto package_bytes = static_cast<std::uint32_t>(
-      plan.weights_blob_bytes + wire::kMaxManifestBytes + wire::kSignatureBytes + 16);
-  return {
-      .ram_bytes = plan.training_bytes + 4 * plan.trainable_count + 2U * spec.inputs + update_bytes,
-      .flash_bytes = *model::layout_bytes(kFlash, package_bytes, update_bytes)};
-}
 
 /// Without a board or numbers: all boards of this build.
 std::vector<Room> rooms_of(const PlanOptions& options) {
@@ -78,7 +56,7 @@ learn::Optimizer optimizer_of(const std::vector<std::string>& names) {
           .proximal_mu_q16 = has("fedprox") ? 1U : 0U};
 }
 
-bool fits(const Needs& needs, const Room& room) {
+bool fits(const DeviceNeeds& needs, const Room& room) {
   return needs.ram_bytes <= room.ram_bytes &&
          (!room.flash_bytes || needs.flash_bytes <= *room.flash_bytes);
 }
@@ -105,7 +83,7 @@ Json describe(const LayerCost& layer) {
           {"training_instructions", describe(layer.training)}};
 }
 
-Json describe(const Needs& needs, const std::vector<Room>& rooms) {
+Json describe(const DeviceNeeds& needs, const std::vector<Room>& rooms) {
   Json boards = Json::array();
   for (const Room& room : rooms) {
     boards.push_back({{"name", room.name},
@@ -153,7 +131,7 @@ std::string layer_table(const ModelCosts& costs) {
   return table.str();
 }
 
-std::string verdict(const Needs& needs, const std::vector<Room>& rooms) {
+std::string verdict(const DeviceNeeds& needs, const std::vector<Room>& rooms) {
   std::string text = "A round takes at most " + std::to_string(needs.ram_bytes) +
                      " bytes of RAM, storage " + std::to_string(needs.flash_bytes) +
                      " bytes of flash.\n";
@@ -171,7 +149,7 @@ std::string verdict(const Needs& needs, const std::vector<Room>& rooms) {
 Answer model_plan(const PlanOptions& options) {
   const ModelSpec spec = load_spec(options.spec);
   const ModelCosts costs = costs_of(spec, optimizer_of(options.optimizers));
-  const Needs needs = needs_of(spec, costs.plan);
+  const DeviceNeeds needs = needs_of(spec, costs.plan);
   const std::vector<Room> rooms = rooms_of(options);
   Answer answer;
   const Shape input = spec.input_shape();

@@ -50,6 +50,7 @@ transport::CoapEndpoint endpoint_of(const wire::DeviceCredentials& credentials, 
 
 std::vector<round_testing::Sample> to_samples(const std::vector<learn_testing::Sample>& digits) {
   std::vector<round_testing::Sample> samples;
+  samples.reserve(digits.size());
   for (const learn_testing::Sample& digit : digits) {
     samples.push_back({{digit.features.begin(), digit.features.end()}, digit.label});
   }

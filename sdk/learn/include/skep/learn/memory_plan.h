@@ -65,20 +65,20 @@ namespace internal {
 
 /// Byte offsets of an Engine's arrays in the memory handed in, most aligned first.
 struct Workspace {
-  std::uint32_t scratch = 0;           // int64 or int32 sums of one layer, and what goes with them
-  std::uint32_t biases = 0;            // int32
-  std::uint32_t bias_velocities = 0;   // int32; trainable layers, with momentum
-  std::uint32_t bias_anchors = 0;      // int32; trainable layers, with FedProx
-  std::uint32_t weights = 0;           // int16
-  std::uint32_t velocities = 0;        // int16; trainable layers, with momentum
-  std::uint32_t anchors = 0;           // int16; trainable layers, with FedProx
-  std::uint32_t weight_exponents = 0;  // int16, one a layer with parameters
-  std::uint32_t input_exponents = 0;   // int16, one a fused layer; training only
-  std::uint32_t activations = 0;       // int16; of one layer after the other
+  std::uint32_t scratch = 0;          // int64 or int32 sums of one layer, and what goes with them
+  std::uint32_t biases = 0;           // int32
+  std::uint32_t bias_velocities = 0;  // int32; trainable layers, with momentum
+  std::uint32_t bias_anchors = 0;     // int32; trainable layers, with FedProx
+  std::uint32_t weights = 0;          // int16
+  std::uint32_t velocities = 0;       // int16; trainable layers, with momentum
+  std::uint32_t anchors = 0;          // int16; trainable layers, with FedProx
+  std::uint32_t activations = 0;      // int16; of one layer after the other
   std::uint32_t trained_activations = 0;  // int16; training keeps those from the first trainable
                                           // layer on
   std::uint32_t deltas = 0;               // int16, the widest trained layer; training only
   std::uint32_t features = 0;             // int16, the normalised sample, where it is trained on
+  std::uint32_t weight_exponents = 0;     // int16, one a layer with parameters
+  std::uint32_t input_exponents = 0;      // int16, one a fused layer; training only
   std::uint32_t size_bytes = 0;
 };
 
@@ -225,13 +225,16 @@ constexpr Workspace lay_out(const ModelSpec& spec, Purpose purpose, const Optimi
   at.weights = at.bias_anchors + (proximal ? 4 * totals.trainable_bias_count : 0);
   at.velocities = at.weights + 2 * totals.weight_count;
   at.anchors = at.velocities + (momentum ? 2 * totals.trainable_weight_count : 0);
-  at.weight_exponents = at.anchors + (proximal ? 2 * totals.trainable_weight_count : 0);
-  at.input_exponents = at.weight_exponents + 2 * totals.parameter_layer_count;
-  at.activations = at.input_exponents + (training ? 2 * totals.layer_count : 0);
+  at.activations = at.anchors + (proximal ? 2 * totals.trainable_weight_count : 0);
   at.trained_activations = at.activations + 2 * (training ? totals.widest_frozen : totals.widest);
   at.deltas = at.trained_activations + (training ? 2 * totals.trained_outputs : 0);
   at.features = at.deltas + (training ? 2 * totals.widest_trained : 0);
-  at.size_bytes = at.features + (training && totals.first_trained == 0 ? 2U * spec.inputs : 0);
+  // Last, because one of them alone is half a word: the kernels are faster where vectors begin at
+  // words.
+  at.weight_exponents =
+      at.features + (training && totals.first_trained == 0 ? 2U * spec.inputs : 0);
+  at.input_exponents = at.weight_exponents + 2 * totals.parameter_layer_count;
+  at.size_bytes = at.input_exponents + (training ? 2 * totals.layer_count : 0);
   return at;
 }
 

@@ -39,7 +39,7 @@ struct Settings {
   /// Of the hold-out samples, or of an autoencoder's mean loss; more is rejected.
   std::uint32_t max_accuracy_drop_permille = 20;
   /// Bits of each value of a release's step, 2 … 16 (release::quantise_step()); 0 = exact steps.
-  std::uint32_t step_bits = 4;
+  std::uint32_t step_bits = 5;
   unsigned workers = 0;  ///< Threads that open updates; 0 = one for each core.
 };
 

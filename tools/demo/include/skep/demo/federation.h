@@ -25,7 +25,7 @@ struct RoundRecipe {
   std::string compression = "top-k";
   std::uint32_t keep_permille = 100;
   std::uint32_t value_bits = 8;
-  std::uint32_t step_bits = 4;
+  std::uint32_t step_bits = 5;
   std::uint32_t patch_depth = 8;
 };
 

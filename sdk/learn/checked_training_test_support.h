@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "bounded_step.h"
+#include "bounded_step_test_support.h"
 #include "engine_test_support.h"
 #include "skep/learn/engine.h"
 
