@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "skep/learn_testing/benchmark_models.h"
-#include "skep/learn_testing/images.h"
 
 namespace skep::demo {
 namespace {
@@ -24,38 +23,16 @@ LearningTask digits(const std::filesystem::path& data, std::uint32_t seed) {
   return task;
 }
 
-// 28 x 28 images of clothes, MLP 784-64-10. A tenth of the set: this is to be watched.
-LearningTask fashion(const std::filesystem::path& data) {
-  constexpr std::size_t kTraining = 6000;
-  constexpr std::size_t kHeldOut = 1000;
-  learn_testing::Split split = learn_testing::load_fashion_mnist(data / "fashion-mnist");
-  split.training.resize(kTraining);
-  split.test.resize(kHeldOut);
-  LearningTask task;
-  task.spec = learn_testing::image_mlp(learn_testing::kImageInputExponent);
-  task.model = {"fashion",
-                {"--inputs", "784", "--input-exponent=-8", "--layers", "dense:64,relu,dense:10"}};
-  task.training = std::move(split.training);
-  task.held_out = std::move(split.test);
-  task.recipe.max_rounds = 20;
-  task.recipe.learning_rate_shift = 6;
-  task.recipe.local_epochs = 3;
-  task.central_epochs = 10;
-  task.central_rate = {1, 6};
-  return task;
-}
-
 }  // namespace
 
 const std::vector<std::string>& task_names() {
-  static const std::vector<std::string> names{"digits", "fashion"};
+  static const std::vector<std::string> names{"digits"};
   return names;
 }
 
 LearningTask load_task(const std::string& name, const std::filesystem::path& data,
                        std::uint32_t seed) {
   if (name == "digits") return digits(data, seed);
-  if (name == "fashion") return fashion(data);
   throw std::invalid_argument("there is no task '" + name + "'");
 }
 
