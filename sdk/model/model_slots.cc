@@ -65,13 +65,21 @@ Status ModelSlots::try_slot(std::uint8_t slot) {
   return verified.status();
 }
 
+// A function of its own, so that the manifest's bytes are off the stack when it is looked at.
+[[gnu::noinline]] Result<VerifiedManifest> ModelSlots::verify_manifest(
+    const FlashSource& package, WeightsPlace& weights) const {
+  wire::PackageHead head;
+  SKEP_TRY(wire::read_model_package(package, head));
+  weights = {head.weights_offset, head.weights_bytes};
+  return checks_.verifier.verify_manifest(head.manifest_view(), head.signature);
+}
+
 Result<Installed> ModelSlots::verify(std::uint8_t slot, std::uint32_t package_bytes,
                                      std::uint32_t version_min, std::uint32_t version_max) const {
   if (package_bytes > region(slot).size_bytes) return Status::kMalformed;
-  const FlashSource package(storage_, region(slot).offset, package_bytes);
-  wire::PackageHead head;
-  SKEP_TRY(wire::read_model_package(package, head));
-  const auto manifest = checks_.verifier.verify_manifest(head.manifest_view(), head.signature);
+  WeightsPlace place{};
+  const auto manifest =
+      verify_manifest(FlashSource(storage_, region(slot).offset, package_bytes), place);
   if (!manifest.ok()) return manifest.status();
   const wire::ModelManifest& said = **manifest;
 
@@ -80,13 +88,16 @@ Result<Installed> ModelSlots::verify(std::uint8_t slot, std::uint32_t package_by
     return Status::kStaleVersion;
   }
   if (said.minimum_sdk_version > checks_.sdk_version) return Status::kUnsupportedVersion;
-  SKEP_ASSIGN_OR_RETURN(const ModelSpec spec, wire::to_model_spec(said.spec));
-  SKEP_TRY(checks_.policy.accept(spec, said.weights_bytes));
-  if (said.weights_bytes != head.weights_bytes) return Status::kBadDigest;
-  const FlashSource weights(storage_, region(slot).offset + head.weights_offset,
-                            head.weights_bytes);
+  SKEP_TRY(check_spec(said));
+  if (said.weights_bytes != place.size_bytes) return Status::kBadDigest;
+  const FlashSource weights(storage_, region(slot).offset + place.offset, place.size_bytes);
   SKEP_TRY(checks_.verifier.verify_digest(weights, Bytes(said.weights_digest)));
   return Installed{said.model_version, said, weights};
+}
+
+[[gnu::noinline]] Status ModelSlots::check_spec(const wire::ModelManifest& said) const {
+  const Result<ModelSpec> spec = wire::to_model_spec(said.spec);
+  return spec.ok() ? checks_.policy.accept(*spec, said.weights_bytes) : spec.status();
 }
 
 // ---- The log's record
