@@ -1,5 +1,6 @@
 // Every kind of layer, loss and optimizer against float64, forward and backward, with the bound
-// that follows from the formats (bounded_step_test_support.h): random models, random and extreme numbers.
+// that follows from the formats (bounded_step_test_support.h): random models, random and extreme
+// numbers.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 

@@ -83,11 +83,12 @@ int train_and_propagate(const BoundLayer& layer, int delta_exponent, const Bound
 
 }  // namespace
 
-void Engine::back_propagate(const internal::Prediction& prediction, LearningRate rate) {
+std::uint32_t Engine::back_propagate(const internal::Prediction& prediction, LearningRate rate) {
   auto* const deltas = array_at<std::int16_t>(memory_, at_.deltas);
   const Descent descent{optimizer_, rate, state().random};
   BoundLayer current = layer(layer_count_ - 1U);
-  int delta_exponent = loss_gradient(prediction, current, deltas);
+  const internal::LossAndGradient loss = loss_and_gradient(prediction, current, deltas);
+  int delta_exponent = loss.exponent;
   while (current.plan.fused_index > first_trained_) {
     const BoundLayer previous = layer(current.plan.fused_index - 1);
     delta_exponent = train_and_propagate(current, delta_exponent, previous, descent, deltas);
@@ -102,6 +103,7 @@ void Engine::back_propagate(const internal::Prediction& prediction, LearningRate
                                             prediction.sample.exponent, sample);
     train_first(current, {sample, exponent}, {deltas, delta_exponent}, descent);
   }
+  return loss.loss_q16;
 }
 
 Result<std::uint32_t> Engine::train_step(std::span<const std::int16_t> features,
@@ -113,9 +115,7 @@ Result<std::uint32_t> Engine::train_step(std::span<const std::int16_t> features,
   run(features);
   const internal::Prediction prediction{
       spec_, output(), {features.data(), spec_.input_exponent}, label};
-  const std::uint32_t loss = internal::loss_q16(prediction);
-  back_propagate(prediction, rate);
-  return loss;
+  return back_propagate(prediction, rate);
 }
 
 }  // namespace skep::learn

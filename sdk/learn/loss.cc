@@ -86,15 +86,17 @@ int finish_gradient(std::int64_t* values, int exponent, const BoundLayer& last,
   return normalize(values, outputs, exponent, kNoMinExponent, deltas);
 }
 
-int softmax_cross_entropy_gradient(const Prediction& prediction, const BoundLayer& last,
-                                   std::int16_t* deltas) {
+LossAndGradient softmax_cross_entropy_and_gradient(const Prediction& prediction,
+                                                   const BoundLayer& last, std::int16_t* deltas) {
   auto* const terms = last.scratch_at<std::int64_t>(0);
   const Output& output = prediction.output;
   const std::uint64_t sum = sum_exponentials(output.values, output.exponent, terms);
+  const std::uint32_t loss =
+      cross_entropy_q16(output.values, output.exponent, sum, prediction.label);
   softmax_gradient({terms, output.values.size()}, sum, prediction.label, deltas);
-  if (last.plan.activation == Activation::kNone) return kProbabilityExponent;
+  if (last.plan.activation == Activation::kNone) return {loss, kProbabilityExponent};
   std::copy_n(deltas, output.values.size(), terms);
-  return finish_gradient(terms, kProbabilityExponent, last, deltas);
+  return {loss, finish_gradient(terms, kProbabilityExponent, last, deltas)};
 }
 
 int mean_squared_error_gradient(const Prediction& prediction, const BoundLayer& last,
@@ -134,16 +136,17 @@ std::uint32_t loss_q16(const Prediction& prediction) {
   return cross_entropy_q16(output.values, output.exponent, sum, prediction.label);
 }
 
-int loss_gradient(const Prediction& prediction, const BoundLayer& last, std::int16_t* deltas) {
+LossAndGradient loss_and_gradient(const Prediction& prediction, const BoundLayer& last,
+                                  std::int16_t* deltas) {
   switch (prediction.spec.loss) {
     case Loss::kMeanSquaredError:
-      return mean_squared_error_gradient(prediction, last, deltas);
+      return {loss_q16(prediction), mean_squared_error_gradient(prediction, last, deltas)};
     case Loss::kBinaryCrossEntropy:
-      return binary_cross_entropy_gradient(prediction, last, deltas);
+      return {loss_q16(prediction), binary_cross_entropy_gradient(prediction, last, deltas)};
     case Loss::kSoftmaxCrossEntropy:
       break;
   }
-  return softmax_cross_entropy_gradient(prediction, last, deltas);
+  return softmax_cross_entropy_and_gradient(prediction, last, deltas);
 }
 
 }  // namespace skep::learn::internal

@@ -20,8 +20,15 @@ struct Prediction {
 /// Q16.16, saturating; see Engine::evaluate().
 std::uint32_t loss_q16(const Prediction& prediction);
 
-/// The gradient of the loss by the outputs before the last layer's activation, in `deltas`.
-/// `last` is that layer; its scratch is used, 8 bytes an output. Returns the gradient's exponent.
-int loss_gradient(const Prediction& prediction, const BoundLayer& last, std::int16_t* deltas);
+/// The loss and the exponent of its gradient.
+struct LossAndGradient {
+  std::uint32_t loss_q16;
+  int exponent;
+};
+
+/// The loss, and its gradient by the outputs before the last layer's activation, in `deltas`.
+/// `last` is that layer; its scratch is used, 8 bytes an output.
+LossAndGradient loss_and_gradient(const Prediction& prediction, const BoundLayer& last,
+                                  std::int16_t* deltas);
 
 }  // namespace skep::learn::internal

@@ -149,9 +149,9 @@ int run_pool(const BoundLayer& layer, const Vector& input) {
   const int shift = reciprocal.shift - kMeanFractionBits;
   const std::int64_t factor = reciprocal.factor;
   // A sum of at most kMaxLayerWidth inputs fits.
-  const std::uint32_t bits = reduce<Sum>(
-      layer, windows, input.values, staged,
-      [=](std::int32_t sum) { return round_shift(sum * factor, shift); });
+  const std::uint32_t bits =
+      reduce<Sum>(layer, windows, input.values, staged,
+                  [=](std::int32_t sum) { return round_shift(sum * factor, shift); });
   return finish_stage(layer, staged, bits, input.exponent - kMeanFractionBits);
 }
 

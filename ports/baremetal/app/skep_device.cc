@@ -21,7 +21,7 @@
 #include "skep/wire/codec.h"
 
 #ifndef SKEP_WORKSPACE_BYTES
-#define SKEP_WORKSPACE_BYTES (20 * 1024)
+#define SKEP_WORKSPACE_BYTES (18 * 1024)
 #endif
 
 namespace skep::port_baremetal {

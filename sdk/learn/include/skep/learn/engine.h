@@ -148,7 +148,7 @@ class Engine {
   Status for_each_difference(const ByteSource& base_blob, Visitor visit) const;
 
   void run(std::span<const std::int16_t> features);
-  void back_propagate(const internal::Prediction& prediction, LearningRate rate);
+  std::uint32_t back_propagate(const internal::Prediction& prediction, LearningRate rate);
 
   ModelSpec spec_;
   Purpose purpose_;

@@ -111,6 +111,11 @@ class ModelSlots {
   void cancel_install();
 
  private:
+  // Where the weights lie in a package.
+  struct WeightsPlace {
+    std::uint32_t offset = 0;
+    std::uint32_t size_bytes = 0;
+  };
   enum class Phase : std::uint8_t { kClosed, kIdle, kErasing, kReceiving };
 
   struct SlotRecord {
@@ -125,6 +130,9 @@ class ModelSlots {
   Status read_log_record();
   Status write_log_record(const LogRecord& record);
   Status try_slot(std::uint8_t slot);
+  [[nodiscard]] Result<VerifiedManifest> verify_manifest(const FlashSource& package,
+                                                         WeightsPlace& weights) const;
+  Status check_spec(const wire::ModelManifest& said) const;
   [[nodiscard]] Result<Installed> verify(std::uint8_t slot, std::uint32_t package_bytes,
                                          std::uint32_t version_min,
                                          std::uint32_t version_max) const;
