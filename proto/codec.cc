@@ -57,6 +57,7 @@ Result<RoundPlan> decode_round_plan(Bytes bytes) { return decode<RoundPlan>(byte
 Result<UpdateHeader> decode_update_header(Bytes bytes) { return decode<UpdateHeader>(bytes); }
 Result<Receipt> decode_receipt(Bytes bytes) { return decode<Receipt>(bytes); }
 Result<ModelManifest> decode_model_manifest(Bytes bytes) { return decode<ModelManifest>(bytes); }
+Status read_model_manifest(Bytes bytes, ModelManifest& out) { return decode_into(bytes, out); }
 Result<Problem> decode_problem(Bytes bytes) { return decode<Problem>(bytes); }
 
 Result<DeviceCredentials> decode_device_credentials(Bytes bytes) {

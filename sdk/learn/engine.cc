@@ -120,7 +120,8 @@ Result<Output> Engine::forward(std::span<const std::int16_t> features) {
 
 Result<std::uint32_t> Engine::evaluate(std::span<const std::int16_t> features,
                                        std::uint16_t label) {
-  if (features.size() != spec_.inputs || !is_label(spec_, label)) return Status::kInvalidArgument;
+  if (features.size() != spec_.inputs || !internal::is_label(spec_.loss, output_count_, label))
+    return Status::kInvalidArgument;
   run(features);
   return internal::loss_q16({spec_, output(), {features.data(), spec_.input_exponent}, label});
 }

@@ -109,7 +109,8 @@ std::uint32_t Engine::back_propagate(const internal::Prediction& prediction, Lea
 Result<std::uint32_t> Engine::train_step(std::span<const std::int16_t> features,
                                          std::uint16_t label, LearningRate rate) {
   if (purpose_ != Purpose::kTraining) return Status::kUnsupported;
-  if (features.size() != spec_.inputs || !is_label(spec_, label) || !is_valid(rate)) {
+  if (features.size() != spec_.inputs || !internal::is_label(spec_.loss, output_count_, label) ||
+      !is_valid(rate)) {
     return Status::kInvalidArgument;
   }
   run(features);

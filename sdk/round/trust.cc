@@ -12,10 +12,9 @@ namespace skep::round {
 Result<model::VerifiedManifest> PackageTrust::verify_manifest(Bytes manifest, Bytes signature) {
   if (key_ == nullptr) return Status::kBadSignature;
   SKEP_TRY(key_->verify(seal::Domain::kModelManifest, manifest, signature));
-  // Not copied into a variable of its own: manifests are large for a device's stack.
-  const Result<wire::ModelManifest> decoded = wire::decode_model_manifest(manifest);
-  if (!decoded.ok()) return decoded.status();
-  return vouch_for(*decoded);
+  wire::ModelManifest decoded;
+  SKEP_TRY(wire::read_model_manifest(manifest, decoded));
+  return vouch_for(decoded);
 }
 
 Status PackageTrust::verify_digest(const ByteSource& content, Bytes digest) {

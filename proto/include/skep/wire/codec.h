@@ -102,7 +102,7 @@ inline constexpr std::size_t kMaxSignedRoundPlanBytes =
     3 + kMaxRoundPlanBytes + 2 + kSignatureBytes;
 inline constexpr std::size_t kMaxUpdateHeaderBytes = skep_UpdateHeader_size;
 inline constexpr std::size_t kMaxReceiptBytes = skep_Receipt_size;
-inline constexpr std::size_t kMaxManifestBytes = 1280;
+inline constexpr std::size_t kMaxManifestBytes = 1152;
 inline constexpr std::size_t kMaxProblemBytes = skep_Problem_size;
 inline constexpr std::size_t kMaxDeviceCredentialsBytes = skep_DeviceCredentials_size;
 
@@ -127,6 +127,8 @@ struct PackageHead {
 
 /// The manifest's spec is checked as by to_model_spec().
 [[nodiscard]] Result<ModelManifest> decode_model_manifest(Bytes bytes);
+/// The same into `out`, unspecified on error: it spares a device's stack two copies.
+Status read_model_manifest(Bytes bytes, ModelManifest& out);
 
 [[nodiscard]] Result<Problem> decode_problem(Bytes bytes);
 

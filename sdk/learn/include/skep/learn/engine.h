@@ -23,7 +23,19 @@ namespace skep::learn {
 namespace internal {
 struct BoundLayer;
 struct Prediction;
+
+constexpr bool is_label(Loss loss, std::uint16_t outputs, std::uint16_t label) {
+  switch (loss) {
+    case Loss::kSoftmaxCrossEntropy:
+      return label < outputs;
+    case Loss::kBinaryCrossEntropy:
+      return label >> outputs == 0;
+    case Loss::kMeanSquaredError:
+      return true;
+  }
+  return false;
 }
+}  // namespace internal
 
 /// mantissa * 2^-shift. Range: mantissa 1 … 32767, shift 0 … 30.
 struct LearningRate {
@@ -40,15 +52,7 @@ struct Output {
 
 /// Whether `label` is one that the spec's loss can be computed for (skep::Loss says what it means).
 [[nodiscard]] constexpr bool is_label(const ModelSpec& spec, std::uint16_t label) {
-  switch (spec.loss) {
-    case Loss::kSoftmaxCrossEntropy:
-      return label < spec.outputs();
-    case Loss::kBinaryCrossEntropy:
-      return label >> spec.outputs() == 0;
-    case Loss::kMeanSquaredError:
-      return true;
-  }
-  return false;
+  return internal::is_label(spec.loss, spec.outputs(), label);
 }
 
 /// One model in the memory handed to create(): weights, activations and the rounding stream.
