@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "machine_task.h"
 #include "skep/learn_testing/benchmark_models.h"
 #include "skep/learn_testing/images.h"
 
@@ -48,7 +49,7 @@ LearningTask fashion(const std::filesystem::path& data) {
 }  // namespace
 
 const std::vector<std::string>& task_names() {
-  static const std::vector<std::string> names{"digits", "fashion"};
+  static const std::vector<std::string> names{"digits", "fashion", "anomaly"};
   return names;
 }
 
@@ -56,6 +57,7 @@ LearningTask load_task(const std::string& name, const std::filesystem::path& dat
                        std::uint32_t seed) {
   if (name == "digits") return digits(data, seed);
   if (name == "fashion") return fashion(data);
+  if (name == "anomaly") return machine_task(data, seed);
   throw std::invalid_argument("there is no task '" + name + "'");
 }
 
