@@ -3,31 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
-#include <string>
 
-#include "skep/process/process.h"
+#include "support/demo_run.h"
 
-namespace skep {
+namespace skep::e2e {
 namespace {
-
-nlohmann::json run_demo(const std::string& seed, const process::Command& options = {}) {
-  const std::string programs = SKEP_BIN_DIR;
-  process::Command command{programs + "/skep-demo",
-                           "--bin-dir",
-                           programs,
-                           "--data",
-                           SKEP_DATA_DIR,
-                           "--format",
-                           "json",
-                           "--devices",
-                           "8",
-                           "--rounds",
-                           "6",
-                           "--seed",
-                           seed};
-  command.insert(command.end(), options.begin(), options.end());
-  return process::run_json(command);
-}
 
 TEST(Demo, EveryPartWorksAndTheSeedDecides) {
   const nlohmann::json first = run_demo("3");
@@ -58,4 +38,4 @@ TEST(Demo, LearnsWithSparseTernaryUpdates) {
 }
 
 }  // namespace
-}  // namespace skep
+}  // namespace skep::e2e

@@ -195,12 +195,12 @@ void check_specs() {
   static constexpr RawLayer kOverflow[] = {{kDense, 65537}, {kRelu, 65537}, {kDense, 65537}};
   static constexpr RawLayer kLargest[] = {{kDense, UINT32_MAX}};
   static constexpr RawLayer kForTheArena[] = {{kDense, 32}, {kRelu, 32}, {kDense, 10}};
-  static constexpr RawLayer kUnknownKind[] = {{kDense, 12}, {9, 12}};
+  static constexpr RawLayer kUnknownKind[] = {{kDense, 12}, {12, 12}};
   static constexpr RawLayer kZeroWidth[] = {{kDense, 0}};
   check_spec("no_layers", 16, {}, Status::kMalformed);
   check_spec("zero_width", 16, kZeroWidth, Status::kMalformed);
-  check_spec("overflowing_product", 65537, kOverflow, Status::kTooLarge);
-  check_spec("largest_width", 16, kLargest, Status::kTooLarge);
+  check_spec("overflowing_product", 65537, kOverflow, Status::kMalformed);
+  check_spec("largest_width", 16, kLargest, Status::kMalformed);
   check_spec("too_many_parameters", 4096, kTooManyParameters, Status::kTooLarge);
   check_spec("unknown_layer", 16, kUnknownKind, Status::kUnsupported);
   check_spec("weights_of_another_shape", 16, kForTheArena, Status::kMalformed);

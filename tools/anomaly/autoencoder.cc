@@ -1,4 +1,4 @@
-#include "autoencoder.h"
+#include "skep/anomaly/autoencoder.h"
 
 #include <algorithm>
 #include <cmath>

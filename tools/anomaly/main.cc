@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
-#include "autoencoder.h"
-#include "nab_series.h"
+#include "skep/anomaly/autoencoder.h"
+#include "skep/anomaly/nab_series.h"
+#include "skep/anomaly/stream_detector.h"
 #include "skep/learn/memory_plan.h"
-#include "stream_detector.h"
 
 namespace skep::anomaly {
 namespace {

@@ -1,4 +1,4 @@
-#include "nab_series.h"
+#include "skep/anomaly/nab_series.h"
 
 #include <algorithm>
 #include <cmath>

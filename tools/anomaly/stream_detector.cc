@@ -1,4 +1,4 @@
-#include "stream_detector.h"
+#include "skep/anomaly/stream_detector.h"
 
 #include <stdexcept>
 #include <string>

@@ -7,6 +7,8 @@
 #include <random>
 #include <stdexcept>
 
+#include "skep/core/prng.h"
+
 namespace skep::demo {
 namespace {
 
@@ -90,6 +92,16 @@ void write_csv(const std::filesystem::path& path, const std::vector<Sample>& sam
 std::vector<Sample> flip_labels(std::vector<Sample> samples, std::uint32_t class_count) {
   for (Sample& sample : samples) {
     sample.label = static_cast<std::uint16_t>(class_count - 1 - sample.label);
+  }
+  return samples;
+}
+
+std::vector<Sample> replace_by_noise(std::vector<Sample> samples, std::uint32_t seed) {
+  Xorshift32 random(seed);
+  for (Sample& sample : samples) {
+    for (std::int16_t& feature : sample.features) {
+      feature = static_cast<std::int16_t>(random.next() >> 16U);
+    }
   }
   return samples;
 }

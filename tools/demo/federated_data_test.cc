@@ -68,5 +68,16 @@ TEST(FederatedData, FlippingTwiceIsNothing) {
   EXPECT_NE(keys(flip_labels(digits, 10)), keys(digits));
 }
 
+TEST(FederatedData, NoiseHasTheSamplesShapeAndNothingElseOfThem) {
+  const std::vector<Sample> samples(100, {{1, 2, 3}, 0});
+  const std::vector<Sample> noise = replace_by_noise(samples, 7);
+  ASSERT_EQ(noise.size(), samples.size());
+  for (const Sample& sample : noise) EXPECT_EQ(sample.features.size(), 3U);
+  const std::multiset<Key> all = keys(noise);
+  EXPECT_EQ(std::set<Key>(all.begin(), all.end()).size(), samples.size());
+  EXPECT_EQ(keys(replace_by_noise(samples, 7)), keys(noise));
+  EXPECT_NE(keys(replace_by_noise(samples, 8)), keys(noise));
+}
+
 }  // namespace
 }  // namespace skep::demo

@@ -51,6 +51,29 @@ void replace_line(std::string& text, const std::string& key, const std::string& 
   text.replace(begin + 1, end - begin - 1, key + " = " + value);
 }
 
+void write_text(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream file(path, std::ios::trunc);
+  file << text;
+  if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
+}
+
+// Options of `skepctl init`; makes the model folder that they name, if they do.
+process::Command first_model_options(const std::filesystem::path& programs,
+                                     const std::filesystem::path& directory,
+                                     const FirstModel& model, std::uint32_t seed) {
+  process::Command options = model.options;
+  if (model.spec_text.empty()) {
+    options.insert(options.end(), {"--seed", std::to_string(seed)});
+    return options;
+  }
+  const std::string folder = directory.string() + "-model";
+  const std::string spec = folder + ".textproto";
+  write_text(spec, model.spec_text);
+  (void)process::run_json({programs / "skepctl", "--format", "json", "model", "new", spec, "--out",
+                           folder, "--seed", std::to_string(seed)});
+  return {"--model", folder};
+}
+
 }  // namespace
 
 Federation::Federation(std::filesystem::path programs, std::filesystem::path directory,
@@ -66,8 +89,6 @@ Federation::Federation(std::filesystem::path programs, std::filesystem::path dir
                            std::to_string(free_udp_port()),
                            "--model-name",
                            model.name,
-                           "--seed",
-                           std::to_string(seed),
                            "--holdout",
                            held_out,
                            "--deadline-s",
@@ -94,7 +115,8 @@ Federation::Federation(std::filesystem::path programs, std::filesystem::path dir
                            std::to_string(recipe.step_bits),
                            "--patch-depth",
                            std::to_string(recipe.patch_depth)};
-  command.insert(command.end(), model.options.begin(), model.options.end());
+  const process::Command first = first_model_options(programs_, directory_, model, seed);
+  command.insert(command.end(), first.begin(), first.end());
   (void)process::run_json(command);
 }
 
@@ -138,9 +160,7 @@ void Federation::switch_to_manual_rounds() {
   std::string text = process::read_text(path);
   replace_line(text, "quorum", std::to_string(recipe_.quorum + 1));
   replace_line(text, "max_rounds", "0");
-  std::ofstream file(path, std::ios::trunc);
-  file << text;
-  if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
+  write_text(path, text);
 }
 
 std::filesystem::path Federation::credentials_of(const std::string& device) const {

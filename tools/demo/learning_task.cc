@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "machine_task.h"
 #include "skep/learn_testing/benchmark_models.h"
 
 namespace skep::demo {
@@ -26,13 +27,14 @@ LearningTask digits(const std::filesystem::path& data, std::uint32_t seed) {
 }  // namespace
 
 const std::vector<std::string>& task_names() {
-  static const std::vector<std::string> names{"digits"};
+  static const std::vector<std::string> names{"digits", "anomaly"};
   return names;
 }
 
 LearningTask load_task(const std::string& name, const std::filesystem::path& data,
                        std::uint32_t seed) {
   if (name == "digits") return digits(data, seed);
+  if (name == "anomaly") return machine_task(data, seed);
   throw std::invalid_argument("there is no task '" + name + "'");
 }
 

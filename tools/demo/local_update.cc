@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "skep/demo/released_model.h"
 #include "skep/round/local_round.h"
 #include "skep/seal/signature.h"
 
@@ -54,20 +55,18 @@ Task make_task(Bytes signed_plan, Bytes model_package) {
   Task task;
   const auto envelope = take(wire::decode_signed_round_plan(signed_plan), "signed plan");
   task.plan = take(wire::decode_round_plan(envelope.plan), "plan");
-  const auto head = take(wire::read_model_package(SpanSource(model_package)), "model package");
-  const auto manifest = take(wire::decode_model_manifest(head.manifest_view()), "manifest");
-  task.spec = take(wire::to_model_spec(manifest.spec), "model spec");
-  const Bytes weights = model_package.subspan(head.weights_offset, head.weights_bytes);
-  task.weights.assign(weights.begin(), weights.end());
+  ReleasedModel model = read_released_model(model_package);
+  task.spec = model.spec;
+  task.weights = std::move(model.weights);
   return task;
 }
 
 Buffer make_update(const Task& task, const wire::DeviceCredentials& credentials,
                    const std::vector<Sample>& samples, std::uint32_t seed) {
-  const std::uint32_t bytes = take(
-      round::LocalRound::workspace_bytes(task.spec, wire::to_compression(task.plan),
-                                         round::optimizer_of(task.plan)),
-      "workspace");
+  const std::uint32_t bytes =
+      take(round::LocalRound::workspace_bytes(task.spec, wire::to_compression(task.plan),
+                                              round::optimizer_of(task.plan)),
+           "workspace");
   std::vector<std::uint64_t> workspace(bytes / sizeof(std::uint64_t) + 1);
   VectorSource source(samples);
   const SpanSource weights(task.weights);

@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
   app.add_option("--devices", options.devices)->check(CLI::Range(1, 99))->capture_default_str();
   app.add_option("--rounds", options.rounds.max_rounds, "Default: what suits the task; so below")
       ->check(CLI::Range(1, 1000));
-  app.add_option("--seed", options.seed, "The same seed gives the same model")
+  app.add_option("--seed", options.seed, "The same gives the same model with top-k and ternary")
       ->check(CLI::Range(1U, UINT32_MAX))
       ->capture_default_str();
   app.add_option("--alpha", options.dirichlet_alpha, "How evenly the samples are spread")

@@ -24,6 +24,7 @@ class LiveTable final : public Observer {
   std::FILE* stream_;
   bool is_terminal_;
   bool has_header_ = false;
+  bool has_accuracy_ = false;  // its column
   bool has_progress_ = false;
 };
 

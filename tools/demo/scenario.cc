@@ -1,15 +1,19 @@
 #include "scenario.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <functional>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "skep/core/prng.h"
 #include "skep/demo/federated_data.h"
 #include "skep/demo/learning_task.h"
+#include "skep/demo/released_model.h"
 #include "skep/learn/memory_plan.h"
 #include "skep/learn_testing/training.h"
 
@@ -22,13 +26,56 @@ using nlohmann::json;
 constexpr auto kPollInterval = 200ms;
 constexpr auto kPatience = 120s;  // without any change
 
+using FloatNetwork = learn_testing::OwnedReferenceNetwork<float>;
+
 // What is lost by not bringing the data together, and by integers: float32 and all samples in one
 // place, from the same first weights.
-double centralised_float_accuracy(const LearningTask& task, std::uint32_t seed) {
-  learn_testing::OwnedReferenceNetwork<float> network(
-      task.spec, learn_testing::initial_weights(task.spec, seed));
+FloatNetwork train_centrally(const LearningTask& task, std::uint32_t seed) {
+  FloatNetwork network(task.spec, learn_testing::initial_weights(task.spec, seed));
   learn_testing::train(*network, task.training, seed, task.central_epochs, task.central_rate);
-  return learn_testing::accuracy_of(*network, task.held_out);
+  return network;
+}
+
+double float_loss(FloatNetwork& network, const Sample& sample) {
+  network->forward(learn_testing::values_of<float>(network->spec(), sample.features));
+  return static_cast<double>(network->loss(sample.label));
+}
+
+Quality quality_of(FloatNetwork& network, const LearningTask& task) {
+  Quality quality;
+  for (const Sample& sample : task.held_out) quality.loss += float_loss(network, sample);
+  quality.loss /= static_cast<double>(task.held_out.size());
+  if (task.has_classes()) quality.accuracy = learn_testing::accuracy_of(*network, task.held_out);
+  return quality;
+}
+
+std::optional<double> number_or_none(const json& value) {
+  return value.is_null() ? std::nullopt : std::optional(value.get<double>());
+}
+
+// Of the answer of `skepctl model show`.
+Quality quality_of(const json& model) {
+  const json& evaluation = model.at("evaluation");
+  return {evaluation.at("mean_loss"), number_or_none(evaluation.at("accuracy"))};
+}
+
+Detection detect(const LearningTask& task, FloatNetwork& network) {
+  return detect(task, [&](const Sample& sample) {
+    const double loss = std::round(std::ldexp(float_loss(network, sample), 16));
+    return static_cast<std::uint32_t>(std::min(loss, static_cast<double>(UINT32_MAX)));
+  });
+}
+
+Detection detect(const LearningTask& task, Bytes weights) {
+  learn_testing::OwnedEngine engine(task.spec, learn::Purpose::kInference);
+  if (engine->load(SpanSource(weights)) != Status::kOk) {
+    throw std::runtime_error("the released weights are not those of the task's model");
+  }
+  return detect(task, [&](const Sample& sample) {
+    const Result<std::uint32_t> loss = engine->evaluate(sample.features, sample.label);
+    if (!loss.ok()) throw std::runtime_error("a sample does not fit the model");
+    return *loss;
+  });
 }
 
 RoundRecipe recipe_of(const LearningTask& task, const Options& options) {
@@ -55,7 +102,7 @@ RoundRow row_of(const json& round) {
   row.bytes_up = round.at("bytes_up");
   row.bytes_down = round.at("bytes_down");
   if (!round.at("mean_loss").is_null()) row.loss = round.at("mean_loss");
-  if (!round.at("accuracy").is_null()) row.accuracy = round.at("accuracy").get<double>();
+  row.accuracy = number_or_none(round.at("accuracy"));
   row.outcome = round.at("outcome");
   return row;
 }
@@ -93,7 +140,7 @@ class Scenario {
                         options_.seed, task_.model);
     for (std::size_t i = 0; i < devices_.size(); ++i) {
       write_csv(samples(i, "good"), devices_[i]);
-      write_csv(samples(i, "poisoned"), flip_labels(devices_[i], task_.spec.outputs()));
+      write_csv(samples(i, "poisoned"), poisoned(i));
       federation_->enrol(device_name(i));
     }
     summary_.devices = options_.devices;
@@ -117,17 +164,41 @@ class Scenario {
     const json model = federation_->operate({"model", "show"});
     good_version_ = model.at("model_version");
     summary_.model_sha256 = model.at("weights_sha256");
-    summary_.accuracy = model.at("evaluation").at("accuracy");
+    summary_.final_model = quality_of(model);
   }
 
   void compare_with_float() {
     observer_.on_step("training float32 on all samples in one place, for comparison");
-    summary_.float_accuracy = centralised_float_accuracy(task_, options_.seed);
+    FloatNetwork network = train_centrally(task_, options_.seed);
+    summary_.float_model = quality_of(network, task_);
+    if (task_.has_classes()) return;
+    observer_.on_step("looking for the failures with the released model, and with float32");
+    summary_.watch = {.failures = task_.failures.size(),
+                      .normal_windows = task_.held_out.size(),
+                      .ours = detect(task_, released_weights()),
+                      .in_float = detect(task_, network)};
   }
 
-  // Every device is taken over and trains on opposite labels. The gateway's own samples show it.
+  // As whoever deploys the model gets it.
+  [[nodiscard]] std::vector<std::uint8_t> released_weights() const {
+    const std::filesystem::path folder = directory_ / "released";
+    (void)federation_->operate({"model", "export", "--out", folder});
+    const std::string package = process::read_text(folder / "model.skep");
+    const std::vector<std::uint8_t> bytes(package.begin(), package.end());
+    return read_released_model(bytes).weights;
+  }
+
+  // What a device that was taken over trains on: opposite labels, or noise where there are none.
+  [[nodiscard]] std::vector<Sample> poisoned(std::size_t device) const {
+    const std::vector<Sample>& own = devices_[device];
+    if (task_.has_classes()) return flip_labels(own, task_.spec.outputs());
+    return replace_by_noise(own, mix_seed(options_.seed, static_cast<std::uint32_t>(device)));
+  }
+
+  // Every device is taken over. The gateway's own samples show it.
   void refuse_poison() {
-    observer_.on_step("poisoning all devices: their labels are flipped");
+    observer_.on_step(task_.has_classes() ? "poisoning all devices: their labels are flipped"
+                                          : "poisoning all devices: their samples are noise");
     federation_->stop_devices();
     federation_->stop_gateway();
     federation_->switch_to_manual_rounds();
@@ -135,20 +206,20 @@ class Scenario {
     start_devices("poisoned");
     const json outcome = aggregate_when_complete({"round", "aggregate"});
     summary_.poisoned_release = outcome.at("released").get<bool>() ? "released" : "refused";
-    summary_.poisoned_accuracy = outcome.at("accuracy");
+    summary_.poisoned_accuracy = number_or_none(outcome.at("accuracy"));
   }
 
   void roll_back_bad_release() {
     observer_.on_step("forcing a poisoned release, then rolling it back");
     const json bad = aggregate_when_complete({"round", "aggregate", "--force"});
     if (!bad.at("released").get<bool>()) throw std::runtime_error("the forced release was refused");
-    summary_.bad_release_accuracy = bad.at("accuracy");
+    summary_.bad_release = quality_of(federation_->operate({"model", "show"}));
     const json back =
         federation_->operate({"model", "rollback", "--to", std::to_string(good_version_)});
     const std::uint32_t version = back.at("version");
     wait_until([&] { return federation_->devices_with_model(version) == options_.devices; });
     const json model = federation_->operate({"model", "show"});
-    summary_.rolled_back_accuracy = model.at("evaluation").at("accuracy");
+    summary_.rolled_back = quality_of(model);
     const bool same_content = model.at("weights_sha256") == summary_.model_sha256;
     const bool higher_version = version > bad.at("version").get<std::uint32_t>();
     summary_.rollback = !same_content     ? "content differs"

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "detection.h"
 #include "skep/demo/federation.h"
 
 namespace skep::demo {
@@ -38,24 +39,39 @@ struct RoundRow {
   std::uint32_t devices = 0;
   std::uint64_t bytes_up = 0;      ///< Sealed updates, before DTLS.
   std::uint64_t bytes_down = 0;    ///< Plans and models, before DTLS.
-  double loss = 0;                 ///< Of the round's base model on the devices' samples, nats.
-  std::optional<double> accuracy;  ///< Of the round's model on the held-out samples.
+  double loss = 0;                 ///< Of the round's base model on the devices' samples.
+  std::optional<double> accuracy;  ///< Of the round's model on the held-out samples, if it has one.
   std::string outcome;             ///< "released" or "rejected".
+};
+
+/// What a model is worth on the held-out samples.
+struct Quality {
+  double loss = 0;                 ///< Mean, in nats or squared units of a feature.
+  std::optional<double> accuracy;  ///< 0 … 1; none if the samples have no classes.
+};
+
+/// Of a task without classes: what the final model finds, and its float32 peer.
+struct Watch {
+  std::size_t failures = 0;
+  std::size_t normal_windows = 0;
+  Detection ours;
+  Detection in_float;
 };
 
 /// Everything in it was measured in this run.
 struct Summary {
-  double accuracy = 0;        ///< Of the final model on the held-out samples, 0 … 1.
-  double float_accuracy = 0;  ///< Float32, all samples in one place.
+  Quality final_model;
+  Quality float_model;  ///< Float32, all samples in one place.
+  std::optional<Watch> watch;
   std::uint32_t rounds = 0;
   std::uint32_t devices = 0;
   double update_bytes = 0;  ///< Mean SealedUpdate.
   std::uint32_t dense_float_bytes = 0;
-  std::string model_sha256;  ///< Of the final model's weights.
-  double poisoned_accuracy = 0;
-  std::string poisoned_release;  ///< "refused" or "released"
-  double bad_release_accuracy = 0;
-  double rolled_back_accuracy = 0;
+  std::string model_sha256;                 ///< Of the final model's weights.
+  std::string poisoned_release;             ///< "refused" or "released"
+  std::optional<double> poisoned_accuracy;  ///< None if the samples have no classes.
+  Quality bad_release;
+  Quality rolled_back;
   std::string rollback;         ///< "ok" or what was wrong
   std::string verify;           ///< "ok" or "refused"
   std::string tampered_verify;  ///< "refused" or "ok"

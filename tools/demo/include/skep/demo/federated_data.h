@@ -20,7 +20,8 @@ struct FederatedData {
 
 /// Deals samples out to `device_count` devices class by class in proportions drawn from a symmetric
 /// Dirichlet(`alpha`) distribution (Hsu, Qi and Brown, "Measuring the Effects of Non-Identical Data
-/// Distribution", 2019): the smaller alpha, the fewer classes a device knows. Deterministic in
+/// Distribution", 2019): the smaller alpha, the fewer classes a device knows. A device's samples of
+/// a class follow each other in `samples`, so of a time series it gets a stretch. Deterministic in
 /// `seed`.
 ///
 /// Throws std::invalid_argument if there are not at least 10 samples a device.
@@ -38,5 +39,9 @@ void write_csv(const std::filesystem::path& path, const std::vector<Sample>& sam
 /// What a poisoner makes of its samples: every label is replaced by its opposite,
 /// class_count − 1 − label.
 std::vector<Sample> flip_labels(std::vector<Sample> samples, std::uint32_t class_count);
+
+/// What a poisoner makes of samples without classes: noise, each feature uniform over all of int16.
+/// Deterministic in `seed`.
+std::vector<Sample> replace_by_noise(std::vector<Sample> samples, std::uint32_t seed);
 
 }  // namespace skep::demo

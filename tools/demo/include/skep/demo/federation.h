@@ -29,17 +29,20 @@ struct RoundRecipe {
   std::uint32_t patch_depth = 8;
 };
 
-/// The first model, as `skepctl init` makes it.
+/// The first model, as `skepctl init` makes it, with the federation's seed.
 struct FirstModel {
   std::string name = "digits";
   process::Command options{"--inputs", "64", "--input-exponent=-4", "--layers",
                            "dense:32,relu,dense:10"};
+  /// For what those options cannot say: the input of `skepctl model new`, instead of them.
+  std::string spec_text{};
 };
 
 /// Errors are exceptions whose text has what the failing program said.
 class Federation {
  public:
-  /// `skepctl init` in `directory`, on a free UDP port of loopback.
+  /// `skepctl init` in `directory`, on a free UDP port of loopback. A model of a spec's text is
+  /// made beside it: <directory>-model.
   Federation(std::filesystem::path programs, std::filesystem::path directory,
              const RoundRecipe& recipe, const std::filesystem::path& held_out, std::uint32_t seed,
              const FirstModel& model = {});

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "autoencoder.h"
+#include "skep/anomaly/autoencoder.h"
 #include "skep/core/prng.h"
 #include "skep/observe/observer.h"
 
