@@ -70,7 +70,7 @@ Result<std::uint32_t> LocalRound::workspace_bytes(const ModelSpec& spec,
 
 Result<std::uint32_t> LocalRound::sealed_bytes_bound(const ModelSpec& spec,
                                                      const Compression& compression,
-                                                  const learn::Optimizer& optimizer) {
+                                                     const learn::Optimizer& optimizer) {
   SKEP_ASSIGN_OR_RETURN(const Layout layout, lay_out(spec, compression, optimizer));
   return layout.size_bytes - layout.sealed;
 }

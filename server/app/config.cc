@@ -161,8 +161,7 @@ void read_round(Section section, coordinator::Settings& round) {
   section.integer("keep_permille", round.keep_permille, 1, 1000);
   section.integer("value_bits", round.value_bits, 2, 16);
   section.fixed_point("momentum", round.momentum_q15, kQ15Unit, 0, 32767, "from 0 to below 1");
-  section.fixed_point("proximal_mu", round.proximal_mu_q16, kQ16Unit, 0, 1U << 20U,
-                      "from 0 to 16");
+  section.fixed_point("proximal_mu", round.proximal_mu_q16, kQ16Unit, 0, 1U << 20U, "from 0 to 16");
   if (round.quorum < round.minimum_updates) {
     const char* key = section.find("quorum") == nullptr ? "minimum_updates" : "quorum";
     section.fail(*section.find(key), key,

@@ -120,7 +120,8 @@ class WatchedDevice::Client final : public transport::Client, private transport:
 };
 
 WatchedDevice::WatchedDevice(const wire::DeviceCredentials& credentials,
-                             const std::vector<learn_testing::Sample>& digits, std::uint32_t training_seed)
+                             const std::vector<learn_testing::Sample>& digits,
+                             std::uint32_t training_seed)
     : credentials_(credentials),
       gateway_ip_(ip_of(credentials_)),
       flash_({.size_bytes = 64 * 1024, .erase_unit_bytes = 4096, .program_unit_bytes = 8}),

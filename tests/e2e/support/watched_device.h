@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "skep/core_testing/ram_flash.h"
-#include "skep/learn_testing/data_set.h"
 #include "skep/device.h"
+#include "skep/learn_testing/data_set.h"
 #include "skep/round_testing/fakes.h"
 #include "skep/wire/codec.h"
 
@@ -20,8 +20,8 @@ using Buffer = std::vector<std::uint8_t>;
 /// std::runtime_error if it cannot start.
 class WatchedDevice {
  public:
-  WatchedDevice(const wire::DeviceCredentials& credentials, const std::vector<learn_testing::Sample>& digits,
-                std::uint32_t training_seed);
+  WatchedDevice(const wire::DeviceCredentials& credentials,
+                const std::vector<learn_testing::Sample>& digits, std::uint32_t training_seed);
   ~WatchedDevice();
   WatchedDevice(const WatchedDevice&) = delete;
   WatchedDevice& operator=(const WatchedDevice&) = delete;

@@ -62,14 +62,14 @@ class LocalRound {
   ///
   /// Errors: those of learn::plan_memory(); kInvalidArgument for a keep_permille or value_bits
   /// outside of the ranges of skep.proto.
-  [[nodiscard]] static Result<std::uint32_t> workspace_bytes(const ModelSpec& spec,
-                                                             const Compression& compression,
-                                                             const learn::Optimizer& optimizer = {});
+  [[nodiscard]] static Result<std::uint32_t> workspace_bytes(
+      const ModelSpec& spec, const Compression& compression,
+      const learn::Optimizer& optimizer = {});
 
   /// Largest SealedUpdate that such a round can produce, in bytes. Errors as above.
-  [[nodiscard]] static Result<std::uint32_t> sealed_bytes_bound(const ModelSpec& spec,
-                                                                const Compression& compression,
-                                                             const learn::Optimizer& optimizer = {});
+  [[nodiscard]] static Result<std::uint32_t> sealed_bytes_bound(
+      const ModelSpec& spec, const Compression& compression,
+      const learn::Optimizer& optimizer = {});
 
   /// Prepares a round. The last round's update is gone.
   ///
@@ -124,8 +124,7 @@ class LocalRound {
     std::uint32_t dimension = 0;
   };
 
-  [[nodiscard]] static Result<Layout> lay_out(const ModelSpec& spec,
-                                              const Compression& compression,
+  [[nodiscard]] static Result<Layout> lay_out(const ModelSpec& spec, const Compression& compression,
                                               const learn::Optimizer& optimizer);
   void prepare_residual(const ModelSpec& spec, CompressionMode mode);
   [[nodiscard]] Result<learn::Engine> inference_engine(const ModelSpec& spec,
