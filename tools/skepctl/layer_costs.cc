@@ -11,9 +11,10 @@
 namespace skep::skepctl {
 namespace {
 
-/// Instructions per multiplication, in the order of kCores; those of pools per value of their
-/// windows. From docs/benchmarks.md, section 7 (MLP 64-32-10: a forward pass has 2,368
-/// multiplications, a training step 5,056).
+/// Instructions per multiplication, in the order of kCores; those of pools per value that a window
+/// sees. From docs/benchmarks.md: Dense is the whole of MLP 64-32-10 (section 10, 2,368
+/// multiplications forward, 5,056 in a training step), the others are what one more such layer costs
+/// on M3 and M4F, whose kernels M7 and M33 run as well (section 12).
 struct Coefficients {
   LayerKind kind;
   std::array<double, kCores.size()> forward;
@@ -21,21 +22,38 @@ struct Coefficients {
 };
 constexpr std::array kCoefficients = {
     Coefficients{LayerKind::kDense,
-                 {12395.0 / 2368, 8017.0 / 2368, 7954.0 / 2368, 7979.0 / 2368},
-                 {33856.0 / 5056, 24436.0 / 5056, 24294.0 / 5056, 24406.0 / 5056}},
+                 {12962.0 / 2368, 6355.0 / 2368, 6303.0 / 2368, 6357.0 / 2368},
+                 {43581.0 / 5056, 29148.0 / 5056, 28968.0 / 5056, 29152.0 / 5056}},
+    Coefficients{LayerKind::kConv, {4.18, 1.39, 1.39, 1.39}, {5.11, 2.40, 2.40, 2.40}},
+    Coefficients{LayerKind::kDepthwiseConv, {11.66, 5.91, 5.91, 5.91}, {11.61, 5.93, 5.93, 5.93}},
+    Coefficients{LayerKind::kMaxPool, {10.0, 10.0, 10.0, 10.0}, {42.1, 42.1, 42.1, 42.1}},
+    Coefficients{LayerKind::kAveragePool, {11.4, 11.4, 11.4, 11.4}, {45.6, 45.5, 45.5, 45.5}},
+    Coefficients{LayerKind::kGlobalAveragePool, {6.5, 6.5, 6.5, 6.5}, {29.0, 29.0, 29.0, 29.0}},
 };
 
 Instructions estimate(const LayerCost& cost, bool training) {
-  Instructions result;
+  Instructions result{};
+  const bool is_pool = cost.pooled_values != 0;
+  // A pool has nothing to train, and works backward only for the layers before it.
+  const bool backward = training && (!is_pool || cost.propagates);
+  const std::uint64_t work = is_pool    ? cost.pooled_values
+                             : training ? cost.training_macs
+                                        : cost.forward_macs;
   for (const Coefficients& known : kCoefficients) {
     if (known.kind != cost.kind) continue;
-    const std::uint64_t macs = training ? cost.training_macs : cost.forward_macs;
     for (std::size_t core = 0; core < kCores.size(); ++core) {
-      const double each = training ? known.training[core] : known.forward[core];
-      result[core] = static_cast<std::uint64_t>(std::llround(each * static_cast<double>(macs)));
+      const double each = backward ? known.training[core] : known.forward[core];
+      result[core] = static_cast<std::uint64_t>(std::llround(each * static_cast<double>(work)));
     }
   }
   return result;
+}
+
+/// Values that the windows of a pool see together; 0 for other layers.
+std::uint64_t pooled_values_of(const learn::FusedLayer& layer) {
+  if (layer.kind == LayerKind::kGlobalAveragePool) return layer.input.size();
+  if (layer.kind != LayerKind::kMaxPool && layer.kind != LayerKind::kAveragePool) return 0;
+  return layer.output.size() * layer.window.height * layer.window.width;
 }
 
 /// Walks beside the engine's planner and gives each layer what it counts for it.
@@ -57,6 +75,8 @@ class Counter {
     cost.training_bytes = cost.inference_bytes + 2;  // and that of its input
     if (trained_) cost.training_bytes += 2 * static_cast<std::uint32_t>(layer.output.size());
     if (layer.trainable) cost.training_bytes += copies() * parameters;
+    cost.pooled_values = pooled_values_of(layer);
+    cost.propagates = propagates;
     cost.forward_macs = layer.macs();
     cost.training_macs = layer.macs() * (1U + (layer.trainable ? 1U : 0U) + (propagates ? 1U : 0U));
     return cost;
@@ -72,9 +92,7 @@ class Counter {
 };
 
 void add(const Instructions& layer, Instructions& sum) {
-  for (std::size_t core = 0; core < sum.size(); ++core) {
-    sum[core] = sum[core] && layer[core] ? std::optional(*sum[core] + *layer[core]) : std::nullopt;
-  }
+  for (std::size_t core = 0; core < sum.size(); ++core) sum[core] += layer[core];
 }
 
 /// A row for each layer of the spec; those that compute come from `counted`.
@@ -102,8 +120,6 @@ ModelCosts costs_of(const ModelSpec& spec, const learn::Optimizer& optimizer) {
   ModelCosts costs{.plan = exchange::require_plan(spec, optimizer), .layers = {}};
   costs.shared_inference_bytes = costs.plan.inference_bytes;
   costs.shared_training_bytes = costs.plan.training_bytes;
-  costs.forward.fill(0);
-  costs.training.fill(0);
   Counter counter(optimizer);
   std::vector<LayerCost> counted;
   for (const learn::FusedLayer& layer : learn::FusedLayers(spec)) {

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +15,8 @@ namespace skep::skepctl {
 /// The cores that the benchmark counts instructions on.
 inline constexpr std::array kCores = {"cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"};
 
-/// Estimated, one a core; none for a kind of layer that has not been measured.
-using Instructions = std::array<std::optional<std::uint64_t>, kCores.size()>;
+/// Estimated, one a core; 0 for activations and Flatten.
+using Instructions = std::array<std::uint64_t, kCores.size()>;
 
 struct LayerCost {
   std::uint32_t index = 0;  ///< In ModelSpec::layers.
@@ -29,6 +28,8 @@ struct LayerCost {
   std::uint32_t training_bytes = 0;
   std::uint64_t forward_macs = 0;  ///< As MemoryPlan::forward_macs.
   std::uint64_t training_macs = 0;
+  std::uint64_t pooled_values = 0;  ///< Of pools: values that all windows together see.
+  bool propagates = false;          ///< Training wants the gradient by its inputs.
   Instructions forward{};
   Instructions training{};
 };
@@ -38,7 +39,7 @@ struct ModelCosts {
   std::vector<LayerCost> layers;
   std::uint32_t shared_inference_bytes = 0;  ///< Not one layer's: scratch, and what layers share.
   std::uint32_t shared_training_bytes = 0;
-  Instructions forward{};  ///< Sums; none as soon as one layer has none.
+  Instructions forward{};  ///< Sums.
   Instructions training{};
 };
 

@@ -24,8 +24,8 @@ ModelSpec mlp() {
 
 TEST(LayerCosts, OfTheMeasuredModelAreWhatWasMeasured) {
   const ModelCosts costs = costs_of(mlp(), {});
-  EXPECT_EQ(costs.forward, (Instructions{12395, 8017, 7954, 7979}));
-  EXPECT_EQ(costs.training, (Instructions{33856, 24436, 24294, 24406}));
+  EXPECT_EQ(costs.forward, (Instructions{12962, 6355, 6303, 6357}));
+  EXPECT_EQ(costs.training, (Instructions{43581, 29148, 28968, 29152}));
   ASSERT_EQ(costs.layers.size(), 3U);
   EXPECT_EQ(costs.layers[0].parameter_count, 64U * 32 + 32);
   EXPECT_EQ(costs.layers[0].forward_macs, 64U * 32);
@@ -36,14 +36,23 @@ TEST(LayerCosts, OfTheMeasuredModelAreWhatWasMeasured) {
   EXPECT_EQ(costs.layers[1].training_bytes, 0U);  // computed with the layer before
 }
 
-TEST(LayerCosts, AKindThatNobodyMeasuredHasNoInstructions) {
-  ModelSpec spec = mlp();
-  spec.layers[0] = {
-      LayerKind::kConv, 32, {.height = 1, .width = 1, .stride_height = 1, .stride_width = 1}};
+TEST(LayerCosts, PoolsCostWhatTheirWindowsSee) {
+  ModelSpec spec;
+  spec.inputs = 4 * 6 * 2;
+  spec.input_height = 4;
+  spec.input_width = 6;
+  spec.layer_count = 4;
+  spec.layers[0] = {LayerKind::kConv, 3, {1, 1, 1, 1}};
+  spec.layers[1] = {LayerKind::kMaxPool, 3, {2, 3, 2, 3}};
+  spec.layers[2] = {LayerKind::kGlobalAveragePool, 3};
+  spec.layers[3] = {LayerKind::kDense, 2};
   const ModelCosts costs = costs_of(spec, {});
-  EXPECT_FALSE(costs.layers[0].forward[0].has_value());
-  EXPECT_TRUE(costs.layers[2].forward[0].has_value());
-  EXPECT_FALSE(costs.forward[0].has_value());
+  EXPECT_EQ(costs.layers[1].pooled_values, 4U * 6 * 3) << "windows that do not overlap";
+  EXPECT_EQ(costs.layers[2].pooled_values, 2U * 2 * 3);
+  EXPECT_EQ(costs.layers[1].forward[0], 720U);  // 10.0 a value
+  EXPECT_GT(costs.layers[1].training[0], costs.layers[1].forward[0]) << "the convolution trains";
+  spec.frozen_layers = 3;
+  EXPECT_EQ(costs_of(spec, {}).layers[1].training, costs.layers[1].forward) << "forward only";
 }
 
 TEST(LayerCosts, RefuseWhatIsNoModel) {
