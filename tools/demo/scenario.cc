@@ -256,10 +256,12 @@ class Scenario {
   }
 
   void start_devices(const char* kind) {
+    process::Command options{"--backoff-first-ms", "200"};
+    options.insert(options.end(), task_.device_options.begin(), task_.device_options.end());
     for (std::size_t i = 0; i < devices_.size(); ++i) {
       const auto index = static_cast<std::uint32_t>(i);
       federation_->start_device(device_name(i), samples(i, kind), mix_seed(options_.seed, index),
-                                {"--backoff-first-ms", "200"});
+                                options);
     }
   }
 

@@ -21,6 +21,7 @@ struct LearningTask {
   std::vector<Sample> held_out;  ///< The gateway's.
   /// Samples of each thing to be found that is not as usual. Empty if the samples have classes.
   std::vector<std::vector<Sample>> failures;
+  process::Command device_options;   ///< Further options of skep-device.
   RoundRecipe recipe;                ///< Unless the command line says otherwise.
   std::uint32_t central_epochs = 0;  ///< Of the float32 peer that has all data in one place,
   learn::LearningRate central_rate;  ///< and its rate.
