@@ -22,7 +22,9 @@ constexpr std::array<std::uint16_t, kIntervals + 1> kSigmoid_q15 = [] {
   std::array<std::uint16_t, kIntervals + 1> table{};
   for (std::uint32_t i = 0; i <= kIntervals; ++i) {
     const double x = static_cast<double>(i) / (1 << kIntervalsAUnitLog2);
-    table[i] = static_cast<std::uint16_t>(kOne_q15 / (1 + exponential_of_minus(x)) + 0.5);
+    const double exact = kOne_q15 / (1 + exponential_of_minus(x));
+    const auto floor = static_cast<std::uint16_t>(exact);
+    table[i] = static_cast<std::uint16_t>(exact - floor < 0.5 ? floor : floor + 1);
   }
   return table;
 }();

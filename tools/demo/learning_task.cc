@@ -53,8 +53,8 @@ LearningTask fashion(const std::filesystem::path& data) {
 }  // namespace
 
 const std::vector<std::string>& task_names() {
-  static const std::vector<std::string> names{"digits", "fashion", "anomaly"};
-  return names;
+  static const std::vector<std::string> kNames{"digits", "fashion", "anomaly"};
+  return kNames;
 }
 
 LearningTask load_task(const std::string& name, const std::filesystem::path& data,

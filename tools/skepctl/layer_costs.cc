@@ -13,8 +13,8 @@ namespace {
 
 /// Instructions per multiplication, in the order of kCores; those of pools per value that a window
 /// sees. From docs/benchmarks.md: Dense is the whole of MLP 64-32-10 (section 10, 2,368
-/// multiplications forward, 5,056 in a training step), the others are what one more such layer costs
-/// on M3 and M4F, whose kernels M7 and M33 run as well (section 12).
+/// multiplications forward, 5,056 in a training step), the others are what one more such layer
+/// costs on M3 and M4F, whose kernels M7 and M33 run as well (section 12).
 struct Coefficients {
   LayerKind kind;
   std::array<double, kCores.size()> forward;

@@ -3,6 +3,7 @@
 // `tools/deps/fetch images` puts both into the cache.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -84,7 +85,7 @@ inline void append_digit_file(const std::filesystem::path& path, std::uint16_t l
                                " is not in 0 … 1");
     }
     if (count % kImagePixels == 0) samples.push_back({{}, label});
-    samples.back().features.push_back(static_cast<std::int16_t>(pixel * 255 + 0.5));
+    samples.back().features.push_back(static_cast<std::int16_t>(std::lround(pixel * 255)));
     at = after + 1;
   }
   if (count == 0 || count % kImagePixels != 0) {
