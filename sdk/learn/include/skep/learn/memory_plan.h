@@ -251,13 +251,12 @@ constexpr bool is_spatial(LayerKind kind) {
   return has_window(kind) || kind == LayerKind::kGlobalAveragePool;
 }
 
-/// What may follow `previous`, which is null for the sample itself or a Flatten of it.
-constexpr Status check_order(const LayerSpec& layer, const LayerSpec* previous) {
-  if (!kHasConvolutions && is_spatial(layer.kind)) return Status::kUnsupported;
-  if (!is_activation(layer.kind)) return Status::kOk;
-  if (previous == nullptr) return Status::kUnsupported;
-  const bool relu_twice = layer.kind == LayerKind::kRelu && previous->kind == LayerKind::kRelu;
-  return is_activation(previous->kind) && !relu_twice ? Status::kUnsupported : Status::kOk;
+/// Whether a layer may follow what was before it, Flattens left out.
+constexpr Status check_order(LayerKind kind, bool is_first, LayerKind previous) {
+  if (!kHasConvolutions && is_spatial(kind)) return Status::kUnsupported;
+  if (!is_activation(kind)) return Status::kOk;
+  const bool relu_twice = kind == LayerKind::kRelu && previous == LayerKind::kRelu;
+  return is_first || (is_activation(previous) && !relu_twice) ? Status::kUnsupported : Status::kOk;
 }
 
 constexpr std::uint64_t parameters_of(const LayerSpec& layer, const Shape& input) {
@@ -277,17 +276,20 @@ constexpr std::uint64_t parameters_of(const LayerSpec& layer, const Shape& input
 constexpr Status check_layers(const ModelSpec& spec) {
   std::uint64_t parameters = 0;  // ≤ kMaxParameters + 2^49 at any time
   bool trainable = false;
-  const LayerSpec* previous = nullptr;  // that is not a Flatten
+  bool is_first = true;                    // nothing but Flattens before
+  LayerKind previous = LayerKind::kDense;  // the last that is not a Flatten
   Shape shape = spec.input_shape();
   for (std::uint32_t index = 0; index < spec.layer_count; ++index) {
     const LayerSpec& layer = spec.layers[index];
-    SKEP_TRY(check_order(layer, previous));
+    SKEP_TRY(check_order(layer.kind, is_first, previous));
     const std::uint64_t own = parameters_of(layer, shape);
     SKEP_ASSIGN_OR_RETURN(shape, output_shape(layer, shape));
     parameters += own;
     if (parameters > kMaxParameters) return Status::kTooLarge;
     trainable |= own != 0 && index >= spec.frozen_layers;
-    if (layer.kind != LayerKind::kFlatten) previous = &layer;
+    if (layer.kind == LayerKind::kFlatten) continue;
+    is_first = false;
+    previous = layer.kind;
   }
   return trainable ? Status::kOk : Status::kInvalidArgument;
 }
