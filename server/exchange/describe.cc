@@ -34,22 +34,24 @@ std::string explain_shape(const LayerSpec& layer, const Shape& input, const Shap
 std::string explain_layers(const ModelSpec& spec) {
   Shape shape = spec.input_shape();
   bool trainable = false;
-  const LayerSpec* previous = nullptr;
+  bool is_first = true;
+  LayerKind previous = LayerKind::kDense;
   for (std::size_t i = 0; i < spec.layer_count; ++i) {
     const LayerSpec& layer = spec.layers[i];
     const std::string where = "layer " + number(i) + " (" + name_of(layer.kind) + ")";
-    const Status order = learn::internal::check_order(layer, previous);
+    const Status order = learn::internal::check_order(layer.kind, is_first, previous);
     if (order != Status::kOk) {
       return where +
-             (previous == nullptr ? " is applied to the sample itself"
-                                  : " follows another activation") +
+             (is_first ? " is applied to the sample itself" : " follows another activation") +
              ": expected it after a layer that computes";
     }
     const Result<Shape> next = output_shape(layer, shape);
     if (!next.ok()) return where + ": " + explain(layer, shape, next.status());
     trainable |= has_parameters(layer.kind) && i >= spec.frozen_layers;
-    if (layer.kind != LayerKind::kFlatten) previous = &layer;
     shape = *next;
+    if (layer.kind == LayerKind::kFlatten) continue;
+    is_first = false;
+    previous = layer.kind;
   }
   return trainable ? ""
                    : "nothing is left to train: expected a dense or conv layer that is not "
