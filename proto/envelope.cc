@@ -8,10 +8,8 @@
 namespace skep::wire {
 namespace {
 
-// Binds the views of a message to nanopb's struct of it, for decoding (Views is a message of ours)
-// and for encoding (Views is const).
-void bind(pb_callback_t& field, Bytes& view) { bind_for_decoding(field, view); }
-void bind(pb_callback_t& field, const Bytes& view) { bind_for_encoding(field, view); }
+// These bind the views of a message to nanopb's struct of it, for decoding (Views is a message of
+// ours) and for encoding (Views is const).
 
 template <typename Views>
 skep_SignedRoundPlan bind_signed_round_plan(Views& views) {

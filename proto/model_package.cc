@@ -98,9 +98,9 @@ Result<std::size_t> encode(const ModelPackage& message, MutableBytes out) {
                            field_head_bytes(message.weights.size()) + message.weights.size();
   if (size > kMaxPackageBytes) return Status::kInvalidArgument;
   skep_ModelPackage raw{};
-  bind_for_encoding(raw.manifest, message.manifest);
-  bind_for_encoding(raw.signature, message.signature);
-  bind_for_encoding(raw.weights, message.weights);
+  bind(raw.manifest, message.manifest);
+  bind(raw.signature, message.signature);
+  bind(raw.weights, message.weights);
   return encode_message(skep_ModelPackage_fields, &raw, out);
 }
 

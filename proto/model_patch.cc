@@ -8,9 +8,6 @@
 namespace skep::wire {
 namespace {
 
-void bind(pb_callback_t& field, Bytes& view) { bind_for_decoding(field, view); }
-void bind(pb_callback_t& field, const Bytes& view) { bind_for_encoding(field, view); }
-
 // The base version is for encoding; decoding overwrites it.
 template <typename Views>
 skep_ModelPatch bind_model_patch(Views& views) {

@@ -83,12 +83,12 @@ std::size_t field_head_bytes(std::size_t content_bytes) {
   return 1 + varint_bytes(static_cast<std::uint32_t>(content_bytes));
 }
 
-void bind_for_decoding(pb_callback_t& field, Bytes& view) {
+void bind(pb_callback_t& field, Bytes& view) {
   field.funcs.decode = &decode_view;
   field.arg = &view;
 }
 
-void bind_for_encoding(pb_callback_t& field, const Bytes& view) {
+void bind(pb_callback_t& field, const Bytes& view) {
   field.funcs.encode = &encode_view;
   field.arg = const_cast<Bytes*>(&view);  // nanopb has one type of argument for both directions
 }

@@ -17,10 +17,10 @@ namespace skep::wire {
 [[nodiscard]] std::size_t field_head_bytes(std::size_t content_bytes);
 
 /// Makes decoding point `view` into the buffer. `view` outlives the decoding.
-void bind_for_decoding(pb_callback_t& field, Bytes& view);
+void bind(pb_callback_t& field, Bytes& view);
 
 /// Makes encoding write `view`, nothing if it is empty. `view` outlives the encoding.
-void bind_for_encoding(pb_callback_t& field, const Bytes& view);
+void bind(pb_callback_t& field, const Bytes& view);
 
 /// Whether `bytes` begins with the version field (number 1) and whether that is 1 … `latest`.
 ///

@@ -88,8 +88,7 @@ class Patches {
   std::int16_t* buffer_;
 };
 
-/// Calls visit(tap, input position, output position) for each tap of a kernel and each output that
-/// an input meets through it.
+/// Calls visit(input position, output position) for each input that meets an output through `tap`.
 template <typename Visitor>
 void for_each_meeting(const FusedLayer& layer, std::uint32_t tap, Visitor visit) {
   const Axis rows = rows_of(layer);

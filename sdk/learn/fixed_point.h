@@ -87,6 +87,15 @@ constexpr std::int32_t scale_within(std::int32_t value, int shift, std::int32_t 
 /// The least n with 2^n ≥ value. value ≥ 1.
 constexpr int ceil_log2(std::uint32_t value) { return static_cast<int>(std::bit_width(value - 1)); }
 
+/// 1 / n as factor * 2^-shift with `bits` significant bits, to nearest. n ≥ 1, bits ≤ 32.
+struct Reciprocal {
+  constexpr Reciprocal(std::uint32_t n, int bits)
+      : shift(bits - 1 + ceil_log2(n)),
+        factor(static_cast<std::int64_t>(((std::uint64_t{1} << shift) + n / 2) / n)) {}
+  int shift;
+  std::int64_t factor;  // 2^(bits − 1) … 2^bits
+};
+
 /// floor(value * factor / 2^15) for 0 ≤ factor ≤ 2^15, without overflow for any value.
 constexpr std::int64_t scale_q15(std::int64_t value, std::int32_t factor) {
   return (value >> 15) * factor + (((value & 0x7FFF) * factor) >> 15);

@@ -10,14 +10,8 @@
 namespace skep::learn::internal {
 namespace {
 
-/// 2^k / n with 16 significant bits: factor * 2^-shift ≈ 1 / n, relative error below 2^-16.
-struct Reciprocal16 {
-  explicit Reciprocal16(std::uint32_t n)
-      : shift(15 + ceil_log2(n)),
-        factor(static_cast<std::int64_t>(((std::uint64_t{1} << shift) + n / 2) / n)) {}
-  int shift;
-  std::int64_t factor;  // 2^15 … 2^16
-};
+// Significant bits of 1 / n, the number of outputs.
+constexpr int kShareBits = 16;
 
 /// Output minus sample, element by element, in the finer of the two exponents, or, where those are
 /// far apart, in one that keeps 30 bits of the coarser.
@@ -54,7 +48,7 @@ std::uint32_t mean_squared_error_q16(const Residuals& residuals) {
     const std::int64_t value = scale(residuals[i], -shift);
     sum += value * value;
   }
-  const Reciprocal16 share(residuals.size());  // |sum| < 2^45
+  const Reciprocal share(residuals.size(), kShareBits);  // |sum| < 2^45
   return saturate<std::uint32_t>(
       scale(sum * share.factor, 2 * (residuals.exponent() + shift) + 16 - share.shift));
 }
@@ -73,7 +67,7 @@ std::uint32_t binary_cross_entropy_q16(const Prediction& prediction) {
     if ((logit > 0) != target) sum += scale(magnitude, output.exponent + 16);
     sum = std::min<std::int64_t>(sum, std::int64_t{1} << 40);
   }
-  const Reciprocal16 share(static_cast<std::uint32_t>(output.values.size()));
+  const Reciprocal share(static_cast<std::uint32_t>(output.values.size()), kShareBits);
   return saturate<std::uint32_t>(scale(sum * share.factor, -share.shift));
 }
 
@@ -103,7 +97,7 @@ int mean_squared_error_gradient(const Prediction& prediction, const BoundLayer& 
                                 std::int16_t* deltas) {
   auto* const values = last.scratch_at<std::int64_t>(0);
   const Residuals residuals(prediction);
-  const Reciprocal16 share(residuals.size());
+  const Reciprocal share(residuals.size(), kShareBits);
   for (std::uint32_t i = 0; i < residuals.size(); ++i) values[i] = residuals[i] * share.factor;
   return finish_gradient(values, residuals.exponent() + 1 - share.shift, last, deltas);
 }
@@ -112,7 +106,7 @@ int binary_cross_entropy_gradient(const Prediction& prediction, const BoundLayer
                                   std::int16_t* deltas) {
   auto* const values = last.scratch_at<std::int64_t>(0);
   const Output& output = prediction.output;
-  const Reciprocal16 share(static_cast<std::uint32_t>(output.values.size()));
+  const Reciprocal share(static_cast<std::uint32_t>(output.values.size()), kShareBits);
   for (std::uint32_t i = 0; i < output.values.size(); ++i) {
     const std::int32_t target = (prediction.label >> i & 1) << 15;
     values[i] = (sigmoid_q15(output.values[i], output.exponent) - target) * share.factor;

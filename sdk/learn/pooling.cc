@@ -11,6 +11,9 @@ namespace {
 // Fraction bits of a mean in the stage.
 constexpr int kMeanFractionBits = 15;
 
+// Significant bits of 1 / n.
+constexpr int kReciprocalBits = 31;
+
 // A global pool is one whose window is the whole input.
 Window window_of(const FusedLayer& layer, Shape& extent) {
   extent = {layer.window.height, layer.window.width, 1};
@@ -102,15 +105,6 @@ std::uint32_t reduce(const BoundLayer& layer, const PoolWindows& windows, const 
   return bits;
 }
 
-/// 1 / n as factor * 2^-shift with 31 significant bits.
-struct Reciprocal {
-  explicit Reciprocal(std::uint32_t n)
-      : shift(30 + ceil_log2(n)),
-        factor(static_cast<std::int64_t>(((std::uint64_t{1} << shift) + n / 2) / n)) {}
-  int shift;
-  std::int64_t factor;  // 2^30 … 2^31
-};
-
 std::uint32_t index_of_largest(const PoolWindows& windows, const std::int16_t* input,
                                std::uint32_t first) {
   std::int32_t largest = input[first];
@@ -145,7 +139,7 @@ int run_pool(const BoundLayer& layer, const Vector& input) {
                                                [](std::int32_t largest) { return largest; });
     return finish_stage(layer, staged, bits, input.exponent);
   }
-  const Reciprocal reciprocal(windows.size());
+  const Reciprocal reciprocal(windows.size(), kReciprocalBits);
   const int shift = reciprocal.shift - kMeanFractionBits;
   const std::int64_t factor = reciprocal.factor;
   // A sum of at most kMaxLayerWidth inputs fits.
@@ -170,7 +164,7 @@ int propagate_pool(const BoundLayer& layer, const Vector& input, const Deltas& d
     });
     return deltas.exponent;
   }
-  const Reciprocal reciprocal(windows.size());
+  const Reciprocal reciprocal(windows.size(), kReciprocalBits);
   const int fraction_bits = kMeanFractionBits - overlap_log2(layer.plan);
   windows.for_each([&](std::uint32_t first, std::uint32_t number) {
     const std::int16_t* const own = deltas.values + number * channels;
