@@ -2,7 +2,6 @@
 #include "skep/learn_testing/digits.h"
 
 #include <gtest/gtest.h>
-#include <mbedtls/sha256.h>
 
 #include <array>
 #include <cstdint>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "engine_test_support.h"
+#include "sha256_test_support.h"
 #include "skep/learn/engine.h"
 #include "skep/learn_testing/benchmark_models.h"
 #include "skep/learn_testing/training.h"
@@ -47,18 +47,6 @@ TEST(Digits, AreAsAccurateAsFloat32) {
   RecordProperty("float_accuracy", std::to_string(float_mean));
   EXPECT_GE(float_mean, 96.5) << "the reference itself does not learn";
   EXPECT_NEAR(integer_mean, float_mean, 0.3);
-}
-
-std::string sha256_hex(const std::vector<std::uint8_t>& bytes) {
-  std::array<std::uint8_t, 32> digest{};
-  EXPECT_EQ(mbedtls_sha256(bytes.data(), bytes.size(), digest.data(), 0), 0);
-  std::string hex;
-  for (const std::uint8_t byte : digest) {
-    std::array<char, 3> text{};
-    std::snprintf(text.data(), text.size(), "%02x", byte);
-    hex += text.data();
-  }
-  return hex;
 }
 
 TEST(Digits, TrainedWeightsAreTheSameBytesInEveryBuild) {

@@ -3,31 +3,19 @@
 #include "skep/learn_testing/golden_training.h"
 
 #include <gtest/gtest.h>
-#include <mbedtls/sha256.h>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <string>
+
+#include "sha256_test_support.h"
 
 namespace skep::learn {
 namespace {
 
 using learn_testing::GoldenTraining;
 using learn_testing::kGoldenTrainings;
-
-std::string sha256_hex(Bytes bytes) {
-  std::array<std::uint8_t, 32> digest{};
-  EXPECT_EQ(mbedtls_sha256(bytes.data(), bytes.size(), digest.data(), 0), 0);
-  std::string hex;
-  for (const std::uint8_t byte : digest) {
-    std::array<char, 3> text{};
-    std::snprintf(text.data(), text.size(), "%02x", byte);
-    hex += text.data();
-  }
-  return hex;
-}
 
 class Golden : public testing::TestWithParam<std::size_t> {};
 
