@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+// NOLINTBEGIN(bugprone-dynamic-static-initializers,bugprone-reserved-identifier,*-naming)
 extern "C" {
 extern std::uint32_t __code_start[];
 extern std::uint32_t __code_end[];
@@ -16,3 +17,4 @@ extern std::uint32_t __bss_end[];
 extern void (*__init_array_start[])();
 extern void (*__init_array_end[])();
 }
+// NOLINTEND(bugprone-dynamic-static-initializers,bugprone-reserved-identifier,*-naming)

@@ -23,6 +23,8 @@ struct VectorTable {
   std::array<Handler, kSystemVectors - 1 + kInterruptVectors> handlers;
 };
 
+// The linker script's name.
+// NOLINTNEXTLINE(bugprone-dynamic-static-initializers,readability-identifier-naming)
 extern "C" const VectorTable vector_table;
 
 }  // namespace skep::board

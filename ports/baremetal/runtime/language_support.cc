@@ -4,6 +4,7 @@
 // ends. That is all that was needed to keep malloc out of an image: picolibc's string and
 // formatting functions do not allocate.
 #include <cstddef>
+#include <cstdlib>
 #include <string_view>
 
 #include "skep/port_baremetal/board.h"
@@ -17,12 +18,15 @@ namespace {
 
 }  // namespace
 
+// The names are those of the ABI and of libstdc++; what never returns was declared so by them.
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
+
 extern "C" {
 
-[[noreturn]] void abort() { give_up("fatal: abort\n"); }
+void abort() { give_up("fatal: abort\n"); }
 
 // Mbed TLS, when it finds its arena's bookkeeping destroyed.
-[[noreturn]] void exit(int /*code*/) { give_up("fatal: exit\n"); }
+void exit(int /*code*/) { give_up("fatal: exit\n"); }
 
 [[noreturn]] void __cxa_pure_virtual() { give_up("fatal: pure virtual call\n"); }
 
@@ -37,10 +41,10 @@ void* __dso_handle = nullptr;
 // position that was just found). libstdc++'s own make an exception object, with malloc.
 namespace std {
 
-[[noreturn]] void __throw_out_of_range_fmt(const char* /*format*/, ...) {
-  give_up("fatal: out of range\n");
-}
-[[noreturn]] void __throw_length_error(const char* /*what*/) { give_up("fatal: length\n"); }
-[[noreturn]] void __throw_logic_error(const char* /*what*/) { give_up("fatal: logic\n"); }
+void __throw_out_of_range_fmt(const char* /*format*/, ...) { give_up("fatal: out of range\n"); }
+void __throw_length_error(const char* /*what*/) { give_up("fatal: length\n"); }
+void __throw_logic_error(const char* /*what*/) { give_up("fatal: logic\n"); }
 
 }  // namespace std
+
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)

@@ -1,5 +1,6 @@
 // libcoap 4.3.5 as a client on lwIP and Mbed TLS. Plain C. Users of its headers need the same
 // choices: they get them from here too (-include, see CMakeLists.txt).
+// NOLINTBEGIN(readability-identifier-naming): the names are theirs
 #ifndef COAP_CONFIG_H_
 #define COAP_CONFIG_H_
 
@@ -59,3 +60,4 @@ extern int skep_coap_errno;
 #endif
 
 #endif  // COAP_CONFIG_H_
+// NOLINTEND(readability-identifier-naming)
