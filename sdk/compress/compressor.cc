@@ -27,9 +27,9 @@ Result<std::size_t> encode(const Delta& delta, const Options& options, MutableBy
 
 }  // namespace
 
-std::uint32_t public_seed(Bytes nonce, const char* device) {
-  std::uint32_t seed = 0;
-  for (const std::uint8_t byte : nonce) seed = mix_seed(seed, byte);
+std::uint32_t public_seed(std::uint32_t round, Bytes base_digest, const char* device) {
+  std::uint32_t seed = round;
+  for (const std::uint8_t byte : base_digest) seed = mix_seed(seed, byte);
   for (; *device != '\0'; ++device) seed = mix_seed(seed, static_cast<std::uint8_t>(*device));
   return seed;
 }

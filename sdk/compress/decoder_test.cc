@@ -358,16 +358,17 @@ TEST(Modes, NeedTheirRoom) {
   EXPECT_EQ(out, std::vector<std::uint8_t>(8, 0xA5));
 }
 
-TEST(PublicSeed, DependsOnEveryByteOfNonceAndName) {
-  const std::vector<std::uint8_t> nonce(16, 3);
-  const std::uint32_t seed = public_seed(nonce, "bee-1");
-  EXPECT_EQ(seed, public_seed(nonce, "bee-1"));
-  EXPECT_NE(seed, public_seed(nonce, "bee-2"));
-  EXPECT_NE(seed, public_seed(nonce, "bee-"));
-  for (std::size_t i = 0; i < nonce.size(); ++i) {
-    auto other = nonce;
+TEST(PublicSeed, DependsOnRoundAndEveryByteOfDigestAndName) {
+  const std::vector<std::uint8_t> digest(32, 3);
+  const std::uint32_t seed = public_seed(7, digest, "bee-1");
+  EXPECT_EQ(seed, public_seed(7, digest, "bee-1"));
+  EXPECT_NE(seed, public_seed(8, digest, "bee-1"));
+  EXPECT_NE(seed, public_seed(7, digest, "bee-2"));
+  EXPECT_NE(seed, public_seed(7, digest, "bee-"));
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    auto other = digest;
     other[i] = 4;
-    EXPECT_NE(seed, public_seed(other, "bee-1")) << i;
+    EXPECT_NE(seed, public_seed(7, other, "bee-1")) << i;
   }
 }
 

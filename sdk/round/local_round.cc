@@ -212,9 +212,10 @@ Status LocalRound::compress_update() {
   SKEP_ASSIGN_OR_RETURN(const Clipped clipped, privacy::clip(delta, clip_norm));
   const Noised noised = privacy::without_noise(clipped);
   const Compression compression = wire::to_compression(task_->plan);
+  const std::uint32_t seed =
+      compress::public_seed(task_->plan.round, task_->plan.base_digest, task_->device);
   const compress::Options options =
-      compress::options_for(compression, layout_.dimension,
-                            compress::public_seed(task_->plan.nonce, task_->device), clip_norm);
+      compress::options_for(compression, layout_.dimension, seed, clip_norm);
   const auto scratch =
       region<std::int16_t>(0, compress::scratch_elements(layout_.dimension, compression.mode));
   SKEP_ASSIGN_OR_RETURN(const Compressed compressed,

@@ -173,9 +173,10 @@ class Validator {
                                                            const RoundRules& rules) {
     const std::uint32_t dimension = rules.parameter_count;
     const Norm clip_norm{rules.plan.clip_norm_q16};
+    const std::uint32_t seed =
+        compress::public_seed(rules.plan.round, rules.plan.base_digest, device.c_str());
     const compress::Options options =
-        compress::options_for(wire::to_compression(rules.plan), dimension,
-                              compress::public_seed(rules.plan.nonce, device.c_str()), clip_norm);
+        compress::options_for(wire::to_compression(rules.plan), dimension, seed, clip_norm);
     std::vector<std::int32_t> values(compress::decoded_elements(dimension, options.mode));
     const auto decoded = compress::decode(bytes, dimension, options, values);
     if (!decoded.ok()) return refuse_delta(decoded.status(), options);

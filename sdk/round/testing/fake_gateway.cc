@@ -54,8 +54,9 @@ void set_compression(wire::RoundPlan& plan, CompressionMode mode) {
 Status judge_delta(Bytes delta, std::uint32_t dimension, const wire::RoundPlan& plan,
                    const char* device) {
   const Norm clip_norm{.q16 = plan.clip_norm_q16};
-  const compress::Options options = compress::options_for(
-      wire::to_compression(plan), dimension, compress::public_seed(plan.nonce, device), clip_norm);
+  const compress::Options options =
+      compress::options_for(wire::to_compression(plan), dimension,
+                            compress::public_seed(plan.round, plan.base_digest, device), clip_norm);
   std::vector<std::int32_t> values(compress::decoded_elements(dimension, options.mode));
   SKEP_ASSIGN_OR_RETURN(const compress::Decoded decoded,
                         compress::decode(delta, dimension, options, values));

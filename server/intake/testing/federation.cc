@@ -208,7 +208,7 @@ std::vector<std::uint8_t> Federation::seal(unsigned device, const wire::RoundPla
   const std::string name = device_name(device);
   const compress::Options options = compress::options_for(
       departures.compression.value_or(wire::to_compression(plan)), parameter_count_,
-      compress::public_seed(plan.nonce, name.c_str()), clip_norm);
+      compress::public_seed(plan.round, plan.base_digest, name.c_str()), clip_norm);
   std::vector<std::uint8_t> compressed(compress::max_compressed_bytes(parameter_count_, options));
   std::vector<std::int16_t> scratch(compress::scratch_elements(parameter_count_, options.mode));
   const Compressed update = must(compress::compress(noised, options, compressed, scratch));

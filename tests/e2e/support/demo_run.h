@@ -8,9 +8,15 @@
 
 namespace skep::e2e {
 
-/// The JSON document of skep-demo with 8 devices, 6 rounds and these further options. Throws
-/// std::runtime_error with what it said if it fails.
-inline nlohmann::json run_demo(const std::string& seed, const process::Command& options = {}) {
+struct DemoSize {
+  unsigned devices = 8;
+  unsigned rounds = 6;
+};
+
+/// The JSON document of skep-demo with these further options. Throws std::runtime_error with what
+/// it said if it fails.
+inline nlohmann::json run_demo(const std::string& seed, const process::Command& options = {},
+                               const DemoSize& size = {}) {
   const std::string programs = SKEP_BIN_DIR;
   process::Command command{programs + "/skep-demo",
                            "--bin-dir",
@@ -20,9 +26,9 @@ inline nlohmann::json run_demo(const std::string& seed, const process::Command& 
                            "--format",
                            "json",
                            "--devices",
-                           "8",
+                           std::to_string(size.devices),
                            "--rounds",
-                           "6",
+                           std::to_string(size.rounds),
                            "--seed",
                            seed};
   command.insert(command.end(), options.begin(), options.end());

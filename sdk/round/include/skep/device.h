@@ -44,7 +44,9 @@ struct DeviceConfig {
   std::uint32_t max_update_bytes = 4 * 1024;
 
   /// Fixes the order of samples and the stochastic rounding, so that a federation can be run
-  /// again bit by bit; 0 draws a new seed from the entropy source in each round.
+  /// again bit by bit, whatever the compression (its own random choices are those of round, base
+  /// model and name: compress::public_seed()); 0 draws a new seed from the entropy source in each
+  /// round.
   std::uint32_t training_seed = 0;
 
   /// Samples that one poll() trains on or evaluates, ≥ 1: how long a poll may take.

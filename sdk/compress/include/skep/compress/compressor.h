@@ -40,9 +40,11 @@ struct Options {
           .max_norm = max_norm};
 }
 
-/// The seed of a device's random choices in one round, from the plan's nonce and the device's name
-/// (null-terminated): gateway and device know both, so neither mask nor rotation is sent.
-[[nodiscard]] std::uint32_t public_seed(Bytes nonce, const char* device);
+/// The seed of a device's random choices in one round, from the round's id, the digest of the base
+/// model's weights and the device's name (null-terminated): gateway and device know all three, so
+/// neither mask nor rotation is sent. It is no secret, and a federation that is run again with the
+/// same models has it again; the plan's nonce, new in each run, has no part in it.
+[[nodiscard]] std::uint32_t public_seed(std::uint32_t round, Bytes base_digest, const char* device);
 
 /// Whether compress() takes these options for a delta of that many elements.
 [[nodiscard]] constexpr bool is_valid(std::uint32_t dimension, const Options& options) {
