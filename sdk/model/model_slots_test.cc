@@ -4,70 +4,23 @@
 
 #include <algorithm>
 #include <optional>
+#include <vector>
 
+#include "booted.h"
+#include "interrupted.h"
 #include "skep/core_testing/ram_flash.h"
 #include "test_package.h"
 
 namespace skep::model {
 namespace {
 
-using core_testing::kAllTears;
-using core_testing::PowerCut;
 using core_testing::RamFlash;
-using core_testing::Tear;
+using test::Booted;
 using test::Buffer;
+using test::kGeometry;
+using test::kPackageBytesMax;
+using test::layout_of;
 using test::TestPackage;
-
-constexpr FlashGeometry kGeometry{16 * 512, 512, 8};
-constexpr std::uint32_t kPackageBytesMax = 2 * 512;
-
-StorageLayout layout_of(const FlashGeometry& geometry) {
-  // Smaller than make_layout()'s log, so that moves between banks happen in short tests.
-  return {{0, 512, 2}, {1024, 1024}, {2048, 1024}, {3072, 512}, geometry.size_bytes};
-}
-
-// The parts of a device that is switched on; a reset is another Booted on the same flash.
-struct Booted {
-  explicit Booted(RamFlash& flash, test::Federation federation = test::kFederation,
-                  std::uint32_t sdk_version = test::kSdkVersion)
-      : layout(layout_of(flash.geometry())),
-        log(flash),
-        slots(flash, log, {verifier, policy, federation, sdk_version}) {
-    status = log.open(layout.log);
-    if (status == Status::kOk) status = slots.open(layout);
-  }
-
-  Status install(const Buffer& package, std::size_t piece = 100) {
-    SKEP_TRY(slots.begin_install(static_cast<std::uint32_t>(package.size())));
-    for (bool is_erased = false; !is_erased;) {
-      SKEP_ASSIGN_OR_RETURN(is_erased, slots.erase_step());
-    }
-    for (std::size_t at = 0; at < package.size(); at += piece) {
-      SKEP_TRY(slots.append(static_cast<std::uint32_t>(at),
-                            Bytes(package).subspan(at, std::min(piece, package.size() - at))));
-    }
-    return slots.finish();
-  }
-
-  // 0 without a model; otherwise its weights are compared with those that the version has.
-  std::uint32_t checked_version(std::size_t weights_bytes = 700) {
-    if (!slots.current().has_value()) return 0;
-    const Installed& model = *slots.current();
-    const TestPackage expected(model.version, weights_bytes);
-    Buffer weights(model.weights.size_bytes());
-    EXPECT_EQ(model.weights.read(0, weights), Status::kOk);
-    EXPECT_EQ(weights, expected.weights);
-    EXPECT_EQ(model.manifest.model_version, model.version);
-    return model.version;
-  }
-
-  StorageLayout layout;
-  test::TestVerifier verifier;
-  test::TestPolicy policy;
-  RecordLog log;
-  ModelSlots slots;
-  Status status;
-};
 
 TEST(ModelSlots, BeginsWithoutAModel) {
   RamFlash flash(kGeometry);
@@ -293,85 +246,20 @@ TEST(ModelSlots, AModelOfAnotherFederationIsNotUsedAfterMovingHouse) {
   EXPECT_EQ(moved.slots.recovery(), Status::kWrongFederation);
 }
 
-TEST(ModelSlots, ReportsAFailingFlashAndKeepsTheModel) {
-  RamFlash whole(kGeometry);
-  ASSERT_EQ(Booted(whole).install(TestPackage(1).encoded()), Status::kOk);
-  whole.power_on();
-  RamFlash counting = whole;
-  ASSERT_EQ(Booted(counting).install(TestPackage(2).encoded()), Status::kOk);
-  for (std::uint64_t first = 1; first <= counting.operation_count(); ++first) {
-    RamFlash flash = whole;
-    Booted device(flash);
-    flash.fail_from(first);
-    ASSERT_EQ(device.install(TestPackage(2).encoded()), Status::kStorageFailed) << first;
-    EXPECT_EQ(device.checked_version(), 1U);
-    flash.stop_failing();
-    ASSERT_EQ(device.install(TestPackage(3).encoded()), Status::kOk) << first;
-    EXPECT_EQ(device.checked_version(), 3U);
-    EXPECT_EQ(Booted(flash).checked_version(), 3U);
-    EXPECT_EQ(flash.violation(), "");
-  }
+// ---- Interruptions
+
+Status install(Booted& device, std::uint32_t version) {
+  return device.install(TestPackage(version).encoded());
 }
 
-// ---- Power cuts
+TEST(ModelSlots, ReportsAFailingFlashAndKeepsTheModel) {
+  test::expect_model_kept_by_failing_flash(install);
+}
 
-// Installs two versions over an installed one, with the power failing at every operation, then
-// again at every operation of the next start and installation.
 TEST(ModelSlotsPower, EveryCutLeavesTheOldOrTheNewModel) {
-  RamFlash whole(kGeometry);
-  ASSERT_EQ(Booted(whole).install(TestPackage(1).encoded()), Status::kOk);
-  whole.power_on();
-  const Buffer packages[] = {TestPackage(2).encoded(), TestPackage(3).encoded()};
-  RamFlash counting = whole;
-  {
-    Booted device(counting);
-    for (const Buffer& package : packages) ASSERT_EQ(device.install(package), Status::kOk);
-  }
-  std::uint64_t cases = 0;
-  for (std::uint64_t at = 1; at <= counting.operation_count(); ++at) {
-    for (const Tear tear : kAllTears) {
-      for (const bool loses_unsynced : {false, true}) {
-        RamFlash flash = whole;
-        std::uint32_t installed = 1;
-        flash.schedule({at, tear, loses_unsynced, static_cast<std::uint32_t>(at)});
-        {
-          Booted device(flash);
-          for (const Buffer& package : packages) {
-            if (device.install(package) != Status::kOk) break;
-            ++installed;
-          }
-        }
-        for (std::uint64_t second = 1; second < 30; second += 1 + second / 6) {
-          ++cases;
-          RamFlash next = flash;
-          next.power_on(static_cast<std::uint32_t>(at * second));
-          next.schedule({second, tear, !loses_unsynced, static_cast<std::uint32_t>(second)});
-          std::uint32_t found = installed;
-          {
-            Booted device(next);
-            if (device.status == Status::kOk) {
-              found = device.checked_version();
-              ASSERT_TRUE(found == installed || found == installed + 1)
-                  << "cut at " << at << ", tear " << static_cast<int>(tear) << ": " << found
-                  << " after " << installed;
-              if (device.install(TestPackage(7).encoded()) == Status::kOk) found = 7;
-            }
-          }
-          next.power_on(static_cast<std::uint32_t>(at + second));
-          Booted device(next);
-          ASSERT_EQ(device.status, Status::kOk);
-          const std::uint32_t last = device.checked_version();
-          ASSERT_TRUE(last == found || last == 7 || (found == installed && last == found + 1))
-              << "cut at " << at << " and " << second << ", tear " << static_cast<int>(tear) << ": "
-              << last << " after " << found;
-          ASSERT_EQ(device.install(TestPackage(8).encoded()), Status::kOk);
-          ASSERT_EQ(Booted(next).checked_version(), 8U);
-          ASSERT_EQ(next.violation(), "");
-        }
-      }
-    }
-  }
-  std::printf("%llu power cuts\n", static_cast<unsigned long long>(cases));
+  std::vector<std::uint64_t> seconds;
+  for (std::uint64_t second = 1; second < 30; second += 1 + second / 6) seconds.push_back(second);
+  test::expect_old_or_new_after_every_cut(install, seconds);
 }
 
 }  // namespace

@@ -4,81 +4,21 @@
 
 #include <algorithm>
 
+#include "booted.h"
+#include "interrupted.h"
 #include "skep/core_testing/ram_flash.h"
 #include "test_package.h"
 
 namespace skep::model {
 namespace {
 
-using core_testing::kAllTears;
 using core_testing::RamFlash;
-using core_testing::Tear;
+using test::Booted;
 using test::Buffer;
+using test::kGeometry;
+using test::kPackageBytesMax;
+using test::kWeightsBytes;
 using test::TestPackage;
-
-constexpr FlashGeometry kGeometry{16 * 512, 512, 8};
-constexpr std::uint32_t kPackageBytesMax = 2 * 512;
-constexpr std::size_t kWeightsBytes = 700;
-
-StorageLayout layout_of(const FlashGeometry& geometry) {
-  return {{0, 512, 2}, {1024, 1024}, {2048, 1024}, {3072, 512}, geometry.size_bytes};
-}
-
-// The parts of a device that is switched on; a reset is another Booted on the same flash.
-struct Booted {
-  explicit Booted(RamFlash& flash)
-      : layout(layout_of(flash.geometry())),
-        log(flash),
-        slots(flash, log, {verifier, policy, test::kFederation, test::kSdkVersion}) {
-    status = log.open(layout.log);
-    if (status == Status::kOk) status = slots.open(layout);
-  }
-
-  Status make_room() {
-    SKEP_TRY(slots.begin_install(kPackageBytesMax));
-    for (bool is_erased = false; !is_erased;) {
-      SKEP_ASSIGN_OR_RETURN(is_erased, slots.erase_step());
-    }
-    return Status::kOk;
-  }
-
-  Status install(const Buffer& package) {
-    SKEP_TRY(make_room());
-    SKEP_TRY(slots.lower_package_bytes(static_cast<std::uint32_t>(package.size())));
-    SKEP_TRY(slots.append(0, package));
-    return slots.finish();
-  }
-
-  Status install_patch(const Buffer& patch, std::size_t piece = 128) {
-    SKEP_TRY(make_room());
-    PatchInstaller installer(slots);
-    Status result = Status::kOk;
-    for (std::size_t at = 0; at < patch.size() && result == Status::kOk; at += piece) {
-      result = installer.append(Bytes(patch).subspan(at, std::min(piece, patch.size() - at)));
-    }
-    if (result == Status::kOk) result = installer.finish();
-    if (result == Status::kOk) return slots.finish();
-    slots.cancel_install();
-    return result;
-  }
-
-  // 0 without a model; otherwise its weights are compared with those that the version has.
-  std::uint32_t checked_version(std::size_t weights_bytes = kWeightsBytes) {
-    if (!slots.current().has_value()) return 0;
-    const Installed& model = *slots.current();
-    Buffer weights(model.weights.size_bytes());
-    EXPECT_EQ(model.weights.read(0, weights), Status::kOk);
-    EXPECT_EQ(weights, TestPackage(model.version, weights_bytes).weights);
-    return model.version;
-  }
-
-  StorageLayout layout;
-  test::TestVerifier verifier;
-  test::TestPolicy policy;
-  RecordLog log;
-  ModelSlots slots;
-  Status status;
-};
 
 Buffer patch(std::uint32_t from, std::uint32_t to, std::size_t weights_bytes = kWeightsBytes) {
   return TestPackage(to, weights_bytes).patch_of(TestPackage(from, weights_bytes));
@@ -209,7 +149,7 @@ TEST(PatchInstaller, NeedsAFreshSlot) {
   ASSERT_EQ(device.install(TestPackage(1).encoded()), Status::kOk);
   const Buffer good = patch(1, 2);
   EXPECT_EQ(PatchInstaller(device.slots).append(good), Status::kInvalidArgument);
-  ASSERT_EQ(device.make_room(), Status::kOk);
+  ASSERT_EQ(device.make_room(kPackageBytesMax), Status::kOk);
   ASSERT_EQ(device.slots.append(0, Bytes(good).first(8)), Status::kOk);
   EXPECT_EQ(PatchInstaller(device.slots).append(good), Status::kInvalidArgument);
 }
@@ -232,80 +172,19 @@ TEST(PatchInstaller, DamagedBaseIsFoundByTheDigest) {
   }
 }
 
-TEST(PatchInstaller, ReportsAFailingFlashAndKeepsTheModel) {
-  RamFlash whole(kGeometry);
-  ASSERT_EQ(Booted(whole).install(TestPackage(1).encoded()), Status::kOk);
-  whole.power_on();
-  RamFlash counting = whole;
-  ASSERT_EQ(Booted(counting).install_patch(patch(1, 2)), Status::kOk);
-  for (std::uint64_t first = 1; first <= counting.operation_count(); ++first) {
-    RamFlash flash = whole;
-    Booted device(flash);
-    flash.fail_from(first);
-    ASSERT_EQ(device.install_patch(patch(1, 2)), Status::kStorageFailed) << first;
-    EXPECT_EQ(device.checked_version(), 1U);
-    flash.stop_failing();
-    ASSERT_EQ(device.install_patch(patch(1, 3)), Status::kOk) << first;
-    EXPECT_EQ(Booted(flash).checked_version(), 3U);
-    EXPECT_EQ(flash.violation(), "");
-  }
+// ---- Interruptions
+
+Status install(Booted& device, std::uint32_t version) {
+  return device.install_patch(patch(device.checked_version(), version));
 }
 
-// ---- Power cuts
+TEST(PatchInstaller, ReportsAFailingFlashAndKeepsTheModel) {
+  test::expect_model_kept_by_failing_flash(install);
+}
 
-// Two patches over an installed package, with the power failing at every operation, then again
-// within the next start and patch.
 TEST(PatchInstallerPower, EveryCutLeavesTheOldOrTheNewModel) {
-  RamFlash whole(kGeometry);
-  ASSERT_EQ(Booted(whole).install(TestPackage(1).encoded()), Status::kOk);
-  whole.power_on();
-  const Buffer patches[] = {patch(1, 2), patch(2, 3)};
-  RamFlash counting = whole;
-  {
-    Booted device(counting);
-    for (const Buffer& each : patches) ASSERT_EQ(device.install_patch(each), Status::kOk);
-  }
-  std::uint64_t cases = 0;
-  for (std::uint64_t at = 1; at <= counting.operation_count(); ++at) {
-    for (const Tear tear : kAllTears) {
-      for (const std::uint64_t second : {1, 3, 9, 27}) {
-        ++cases;
-        SCOPED_TRACE(testing::Message() << "cut at " << at << ", then at " << second << ", tear "
-                                        << static_cast<int>(tear));
-        RamFlash flash = whole;
-        std::uint32_t installed = 1;
-        flash.schedule({at, tear, at % 2 == 0, static_cast<std::uint32_t>(at)});
-        {
-          Booted device(flash);
-          for (const Buffer& each : patches) {
-            if (device.install_patch(each) != Status::kOk) break;
-            ++installed;
-          }
-        }
-        flash.power_on(static_cast<std::uint32_t>(at * second));
-        flash.schedule({second, tear, at % 2 != 0, static_cast<std::uint32_t>(second)});
-        std::uint32_t found = installed;
-        {
-          Booted device(flash);
-          if (device.status == Status::kOk) {
-            found = device.checked_version();
-            ASSERT_TRUE(found == installed || found == installed + 1) << found;
-            if (device.install_patch(patch(found, 7)) == Status::kOk) found = 7;
-          }
-        }
-        flash.power_on(static_cast<std::uint32_t>(at + second));
-        Booted device(flash);
-        ASSERT_EQ(device.status, Status::kOk);
-        const std::uint32_t last = device.checked_version();
-        ASSERT_TRUE(last == found || last == 7 || (found == installed && last == found + 1))
-            << last << " after " << found;
-        ASSERT_EQ(device.install_patch(patch(last, 8)), Status::kOk);
-        ASSERT_EQ(Booted(flash).checked_version(), 8U);
-        ASSERT_EQ(flash.violation(), "");
-      }
-    }
-  }
-  std::printf("%llu power cuts\n", static_cast<unsigned long long>(cases));
+  constexpr std::uint64_t kSeconds[] = {1, 3, 9, 27};
+  test::expect_old_or_new_after_every_cut(install, kSeconds);
 }
 
 }  // namespace
