@@ -9,6 +9,7 @@
 #include "skep/compress/decoder.h"
 #include "skep/learn/engine.h"
 #include "skep/learn/layers.h"
+#include "skep/round_testing/reference_update.h"
 #include "skep/seal/crypto.h"
 #include "skep/seal/sha256.h"
 #include "skep/version.h"
@@ -90,26 +91,14 @@ Buffer digest_of(Bytes content) {
 }
 
 wire::RoundPlan make_plan(std::uint32_t round, std::uint32_t base_version, Bytes base_digest) {
-  wire::RoundPlan plan{};
-  plan.version = wire::kRoundPlanVersion;
+  wire::RoundPlan plan = reference_plan();
   std::ranges::copy(kFederation, plan.federation);
-  plan.state = skep_RoundState_ROUND_STATE_OPEN;
   plan.round = round;
   std::ranges::fill(plan.nonce, static_cast<std::uint8_t>(round));
   plan.base_version = base_version;
   std::ranges::copy(base_digest, plan.base_digest);
-  plan.mode = skep_RoundMode_ROUND_MODE_PLAIN;
-  plan.learning_rate_mantissa = 1;
-  plan.learning_rate_shift = 4;
-  plan.local_epochs = 2;
-  plan.batch_size = 1;
-  plan.clip_norm_q16 = 1U << 16U;
-  plan.compression = skep_Compression_COMPRESSION_TOP_K;
-  plan.keep_permille = 500;
-  plan.value_bits = 8;
   plan.key_id = 3;
   const Bytes key = Keys::instance().aggregation.public_key();
-  plan.kem = seal::kem_to_wire(Keys::instance().aggregation.kem());
   plan.aggregation_key.size = static_cast<pb_size_t>(key.size());
   std::ranges::copy(key, plan.aggregation_key.bytes);
   return plan;

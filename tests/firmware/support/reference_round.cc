@@ -33,31 +33,12 @@ Status make_weights() {
   return engine.store(weights);
 }
 
-// That of round_testing::make_plan(), as far as it has to do with training.
-wire::RoundPlan reference_plan() {
-  wire::RoundPlan plan{};
-  plan.version = 1;
-  plan.state = skep_RoundState_ROUND_STATE_OPEN;
-  plan.round = 1;
-  plan.base_version = 1;
-  plan.mode = skep_RoundMode_ROUND_MODE_PLAIN;
-  plan.learning_rate_mantissa = 1;
-  plan.learning_rate_shift = 4;
-  plan.local_epochs = 2;
-  plan.batch_size = 1;
-  plan.clip_norm_q16 = 1U << 16U;
-  plan.keep_permille = 500;
-  plan.value_bits = 8;
-  plan.kem = skep_Kem_KEM_DHKEM_P256_HKDF_SHA256;
-  return plan;
-}
-
 }  // namespace
 
 Result<seal::Sha256Digest> reference_update_digest(const seal::SigningKey& key) {
   SKEP_TRY(make_weights());
   fill_separable(samples, kReferenceSpec.outputs());
-  static const wire::RoundPlan plan = reference_plan();
+  static const wire::RoundPlan plan = round_testing::reference_plan();
   static const SpanSource source(weights);
   static round::LocalRound round(samples, workspace);
   SKEP_TRY(
