@@ -1,12 +1,11 @@
 #include "qemu.h"
 
-#include <sys/wait.h>
-
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
+
+#include "skep/process/process.h"
 
 namespace skep::firmware_test {
 namespace {
@@ -27,15 +26,29 @@ ReportLine parse(const std::string& text) {
   return line;
 }
 
-std::string command_for(const EmulatedBoard& board, const std::string& image, Time time,
-                        int timeout_s) {
-  std::ostringstream command;
-  command << "timeout --kill-after=5 " << timeout_s << " qemu-system-arm -M " << board.machine
-          << " -kernel '" << image << "' -display none -monitor none -serial stdio"
-          << " -nic user,model=lan9118 -semihosting-config enable=on,target=native,arg=fw";
-  if (time == Time::kRepeating) command << " -icount shift=6";
-  command << " </dev/null 2>&1";
-  return command.str();
+process::Command command_for(const EmulatedBoard& board, const std::string& image, Time time,
+                             int timeout_s) {
+  process::Command command{"/usr/bin/env",
+                           "timeout",
+                           "--kill-after=5",
+                           std::to_string(timeout_s),
+                           "qemu-system-arm",
+                           "-M",
+                           board.machine,
+                           "-kernel",
+                           image,
+                           "-display",
+                           "none",
+                           "-monitor",
+                           "none",
+                           "-serial",
+                           "stdio",
+                           "-nic",
+                           "user,model=lan9118",
+                           "-semihosting-config",
+                           "enable=on,target=native,arg=fw"};
+  if (time == Time::kRepeating) command.insert(command.end(), {"-icount", "shift=6"});
+  return command;
 }
 
 }  // namespace
@@ -70,15 +83,10 @@ ImageRun run_image(const EmulatedBoard& board, const std::string& folder, const 
   if (!std::filesystem::exists(path)) {
     throw std::runtime_error("no image " + path + ": build it with ./run firmware");
   }
-  FILE* const pipe = popen(command_for(board, path, time, timeout_s).c_str(), "r");
-  if (pipe == nullptr) throw std::runtime_error("cannot start a shell");
+  process::Output output = process::run(command_for(board, path, time, timeout_s));
   ImageRun run;
-  std::array<char, 4096> buffer{};
-  for (std::size_t length = 0; (length = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
-    run.output.append(buffer.data(), length);
-  }
-  const int status = pclose(pipe);
-  run.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  run.exit_code = output.exit_code;
+  run.output = std::move(output.out) + output.error;
   if (run.exit_code == kCommandNotFound) {
     throw std::runtime_error("no qemu-system-arm on this machine: " + run.output);
   }
