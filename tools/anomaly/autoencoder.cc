@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
-#include <string>
 #include <vector>
 
+#include "skep/checked/take.h"
 #include "skep/core/prng.h"
 #include "skep/learn/engine.h"
 #include "skep/learn/memory_plan.h"
@@ -15,17 +14,10 @@
 namespace skep::anomaly {
 namespace {
 
+using checked::require;
+using checked::take;
+
 constexpr learn::LearningRate kRate{.mantissa = 1, .shift = 5};
-
-template <typename T>
-T take(Result<T> result, const char* what) {
-  if (!result.ok()) throw std::runtime_error(std::string(what) + ": " + to_string(result.status()));
-  return std::move(*result);
-}
-
-void require(Status status, const char* what) {
-  if (status != Status::kOk) throw std::runtime_error(std::string(what) + ": " + to_string(status));
-}
 
 class IntegerAutoencoder final : public Autoencoder {
  public:

@@ -1,19 +1,10 @@
 #include "skep/anomaly/stream_detector.h"
 
-#include <stdexcept>
-#include <string>
+#include "skep/checked/take.h"
 
 namespace skep::anomaly {
-namespace {
 
-template <typename T>
-T take(Result<T> result) {
-  if (!result.ok())
-    throw std::runtime_error(std::string("observer: ") + to_string(result.status()));
-  return std::move(*result);
-}
-
-}  // namespace
+using checked::take;
 
 StreamDetector::StreamDetector(Autoencoder& model, std::uint8_t readings_per_frame,
                                std::uint32_t seed)
@@ -29,10 +20,10 @@ StreamDetector::StreamDetector(Autoencoder& model, std::uint8_t readings_per_fra
       random_(mix_seed(seed, 4)) {}
 
 std::optional<observe::Score> StreamDetector::push(std::int32_t reading) {
-  const observe::Features features = take(observer_.take(std::span(&reading, 1), 0));
+  const observe::Features features = take(observer_.take(std::span(&reading, 1), 0), "observer");
   if (features.empty()) return std::nullopt;
   const observe::Observation observation =
-      take(observer_.settle(0, model_.loss_q16(features), 1, true));
+      take(observer_.settle(0, model_.loss_q16(features), 1, true), "observer");
   train();
   return observation.score;
 }

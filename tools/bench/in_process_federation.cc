@@ -10,6 +10,7 @@
 
 #include "skep/aggregate/accumulate.h"
 #include "skep/aggregate/average.h"
+#include "skep/checked/take.h"
 #include "skep/core/prng.h"
 #include "skep/learn/memory_plan.h"
 #include "skep/learn_testing/benchmark_models.h"
@@ -21,22 +22,15 @@
 namespace skep::bench {
 namespace {
 
+using checked::require;
+using checked::take;
+
 constexpr std::uint16_t kSamplesPerStep = 1000;
 constexpr std::array<std::uint8_t, wire::kFederationBytes> kFederation = {'b', 'e', 'n', 'c', 'h'};
 
-template <typename T>
-T take(Result<T> result) {
-  if (!result.ok()) throw std::runtime_error(to_string(result.status()));
-  return *std::move(result);
-}
-
-void take(Status status) {
-  if (status != Status::kOk) throw std::runtime_error(to_string(status));
-}
-
 seal::AggregationKey new_aggregation_key() {
-  take(seal::initialize_crypto());
-  return take(seal::AggregationKey::generate(seal::Kem::kX25519HkdfSha256));
+  require(seal::initialize_crypto(), "crypto");
+  return take(seal::AggregationKey::generate(seal::Kem::kX25519HkdfSha256), "aggregation key");
 }
 
 release::HoldOut to_hold_out(const std::vector<demo::Sample>& digits) {
@@ -58,7 +52,7 @@ struct InProcessFederation::Device final : SampleSource {
       : name(std::move(device_name)),
         digits(own_digits),
         seed(training_seed),
-        key(take(seal::SigningKey::generate())),
+        key(take(seal::SigningKey::generate(), "signing key")),
         workspace(workspace_bytes / sizeof(std::uint64_t) + 1),
         local(*this, std::as_writable_bytes(std::span(workspace))) {}
 
@@ -74,13 +68,14 @@ struct InProcessFederation::Device final : SampleSource {
   std::vector<std::uint8_t> take_part(const wire::RoundPlan& plan, const ModelSpec& spec,
                                       Bytes weights, std::size_t& delta_bytes) {
     const SpanSource source(weights);
-    take(local.begin({.plan = plan,
-                      .spec = spec,
-                      .weights = source,
-                      .device = name.c_str(),
-                      .device_key = key,
-                      .seed = mix_seed(seed, plan.round)}));
-    while (!take(local.step(kSamplesPerStep))) {
+    require(local.begin({.plan = plan,
+                         .spec = spec,
+                         .weights = source,
+                         .device = name.c_str(),
+                         .device_key = key,
+                         .seed = mix_seed(seed, plan.round)}),
+            "local round");
+    while (!take(local.step(kSamplesPerStep), "local round")) {
       if (local.compressed().has_value()) delta_bytes = local.compressed()->bytes().size();
     }
     const Bytes sealed = local.sealed().bytes();
@@ -99,7 +94,8 @@ struct InProcessFederation::Device final : SampleSource {
 class InProcessFederation::EnrolledDevices final : public intake::Records {
  public:
   void add(const Device& device) {
-    senders_[device.name] = {.public_key = take(device.key.public_key()), .revoked = false};
+    senders_[device.name] = {.public_key = take(device.key.public_key(), "public key"),
+                             .revoked = false};
   }
   std::optional<intake::Sender> sender(std::string_view device) override {
     const auto found = senders_.find(device);
@@ -118,15 +114,14 @@ InProcessFederation::InProcessFederation(const demo::FederatedData& digits,
                                          const Compression& compression, std::uint32_t seed)
     : recipe_(recipe),
       compression_(compression),
-      seed_(seed),
       spec_(learn_testing::digits_mlp(learn_testing::kDigitsInputExponent)),
-      parameter_count_(take(learn::plan_memory(spec_)).parameter_count),
+      parameter_count_(take(learn::plan_memory(spec_), "plan").parameter_count),
       weights_(release::initial_weights(spec_, seed)),
       aggregation_key_(new_aggregation_key()),
       held_out_(to_hold_out(digits.held_out)),
       enrolled_(std::make_unique<EnrolledDevices>()) {
   const std::uint32_t workspace_bytes =
-      take(round::LocalRound::workspace_bytes(spec_, compression));
+      take(round::LocalRound::workspace_bytes(spec_, compression), "workspace");
   for (std::uint32_t i = 0; i < digits.devices.size(); ++i) {
     devices_.push_back(std::make_unique<Device>(
         "device-" + std::to_string(i + 1), digits.devices[i], workspace_bytes, mix_seed(seed, i)));
@@ -136,17 +131,15 @@ InProcessFederation::InProcessFederation(const demo::FederatedData& digits,
 
 InProcessFederation::~InProcessFederation() = default;
 
-// As the coordinator makes it, but with a nonce that is the same in each run.
+// As the coordinator makes it, but without a nonce: nobody replays anything here.
 wire::RoundPlan InProcessFederation::next_plan() {
   wire::RoundPlan plan{};
   plan.version = wire::kRoundPlanVersion;
   std::ranges::copy(kFederation, plan.federation);
   plan.state = skep_RoundState_ROUND_STATE_OPEN;
   plan.round = ++round_;
-  Xorshift32 random(mix_seed(seed_, round_));
-  for (auto& byte : plan.nonce) byte = static_cast<std::uint8_t>(random.next() >> 24);
   plan.base_version = round_;
-  std::ranges::copy(take(seal::sha256(weights_)), plan.base_digest);
+  std::ranges::copy(take(seal::sha256(weights_), "digest"), plan.base_digest);
   plan.mode = skep_RoundMode_ROUND_MODE_PLAIN;
   plan.learning_rate_mantissa = recipe_.learning_rate_mantissa;
   plan.learning_rate_shift = recipe_.learning_rate_shift;
@@ -175,14 +168,14 @@ RoundFigures InProcessFederation::run_round() {
     figures.sealed_bytes += static_cast<double>(sealed.size());
     auto outcome = intake::validate({.bytes = std::move(sealed),
                                      .session_device = device->name,
-                                     .session_key = take(device->key.public_key())},
+                                     .session_key = take(device->key.public_key(), "public key")},
                                     gateway, &rules, *enrolled_);
     if (const auto* refusal = std::get_if<intake::Refusal>(&outcome)) {
       throw std::runtime_error("update of " + device->name + ": " + refusal->detail);
     }
-    take(sum.add(std::get<server::Valid>(outcome)));
+    require(sum.add(std::get<server::Valid>(outcome)), "sum");
   }
-  const auto candidate = take(aggregate::average(sum.total(), spec_, weights_));
+  const auto candidate = take(aggregate::average(sum.total(), spec_, weights_), "average");
   weights_.assign(candidate.weights().begin(), candidate.weights().end());
   const auto metrics = release::evaluate(spec_, weights_, held_out_);
   figures.accuracy = static_cast<double>(metrics.correct_count) / metrics.sample_count;

@@ -46,7 +46,6 @@ class InProcessFederation {
 
   const demo::RoundRecipe recipe_;
   const Compression compression_;
-  const std::uint32_t seed_;
   const ModelSpec spec_;
   std::uint32_t parameter_count_ = 0;
   std::vector<std::uint8_t> weights_;

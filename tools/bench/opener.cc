@@ -1,18 +1,14 @@
 #include "opener.h"
 
 #include <stdexcept>
-#include <string>
 
+#include "skep/checked/take.h"
 #include "skep/pki/keys.h"
 
 namespace skep::bench {
 namespace {
 
-template <typename T>
-T take(Result<T> result, const char* what) {
-  if (!result.ok()) throw std::runtime_error(std::string(what) + ": " + to_string(result.status()));
-  return *std::move(result);
-}
+using checked::take;
 
 seal::AggregationKey load_key(const std::filesystem::path& directory, const wire::RoundPlan& plan) {
   const pki::PrivateKey key = pki::PrivateKey::load(directory / "aggregation.key");

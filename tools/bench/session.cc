@@ -7,9 +7,12 @@
 #include <stdexcept>
 #include <string>
 
+#include "skep/checked/take.h"
+
 namespace skep::bench {
 namespace {
 
+using checked::require;
 using namespace std::chrono_literals;
 
 constexpr std::array<std::uint8_t, 4> kLoopback{127, 0, 0, 1};
@@ -17,12 +20,6 @@ constexpr transport::RequestId kObservation = 0;
 constexpr transport::RequestId kOther = 1;
 constexpr auto kLimit = 60s;
 constexpr int kTendEveryMs = 100;
-
-void require(Status status, const char* what) {
-  if (status != Status::kOk) {
-    throw std::runtime_error(std::string(what) + ": " + to_string(status));
-  }
-}
 
 }  // namespace
 

@@ -1,37 +1,9 @@
 #include "udp_relay.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <system_error>
+#include <stdexcept>
 
 namespace skep::bench {
 namespace {
-
-constexpr std::size_t kMaxDatagramBytes = 65536;
-using Datagram = std::array<std::uint8_t, kMaxDatagramBytes>;
-
-void require(bool ok, const char* what) {
-  if (!ok) throw std::system_error(errno, std::generic_category(), what);
-}
-
-sockaddr_in loopback(LoopbackPort port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
-
-int make_socket() {
-  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  require(fd >= 0, "UDP socket");
-  return fd;
-}
 
 // RFC 6347, section 4.1: type, version, epoch, sequence number, length, content.
 constexpr std::size_t kRecordHeaderBytes = 13;
@@ -75,55 +47,33 @@ std::uint16_t suite_of_server_hello(std::uint8_t type, Bytes content) {
 }  // namespace
 
 UdpRelay::UdpRelay(LoopbackPort gateway)
-    : device_side_(make_socket()), gateway_side_(make_socket()) {
-  sockaddr_in own = loopback(0);
-  socklen_t length = sizeof(own);
-  auto* generic = reinterpret_cast<sockaddr*>(&own);
-  require(::bind(device_side_, generic, length) == 0, "bind the relay");
-  require(::getsockname(device_side_, generic, &length) == 0, "the relay's port");
-  port_ = ntohs(own.sin_port);
-  const sockaddr_in target = loopback(gateway);
-  require(::connect(gateway_side_, reinterpret_cast<const sockaddr*>(&target), sizeof(target)) == 0,
-          "connect the relay to skepd");
-}
-
-UdpRelay::~UdpRelay() {
-  ::close(device_side_);
-  ::close(gateway_side_);
+    : port_(device_side_.bind()), buffer_(udp::LoopbackSocket::kMaxDatagramBytes) {
+  gateway_side_.connect(gateway);
 }
 
 void UdpRelay::poll() {
-  static Datagram datagram;
-  while (true) {
-    sockaddr_in sender{};
-    socklen_t length = sizeof(sender);
-    const ssize_t size = ::recvfrom(device_side_, datagram.data(), datagram.size(), 0,
-                                    reinterpret_cast<sockaddr*>(&sender), &length);
-    if (size < 0) break;
+  while (const auto heard = device_side_.receive(buffer_)) {
     if (!device_known_) {
-      require(::connect(device_side_, reinterpret_cast<sockaddr*>(&sender), length) == 0,
-              "connect the relay to the device");
+      device_side_.connect(heard->sender);
       device_known_ = true;
     }
-    count(up_, Bytes(datagram).first(static_cast<std::size_t>(size)));
-    require(::send(gateway_side_, datagram.data(), static_cast<std::size_t>(size), 0) == size,
-            "forward to skepd");
+    count(up_, heard->content);
+    if (!gateway_side_.send(heard->content)) throw std::runtime_error("cannot forward to skepd");
   }
-  while (true) {
-    const ssize_t size = ::recv(gateway_side_, datagram.data(), datagram.size(), 0);
-    if (size < 0) break;
-    const Bytes heard = Bytes(datagram).first(static_cast<std::size_t>(size));
-    count(down_, heard);
-    for_each_record(heard, [&](std::uint8_t type, Bytes content) {
+  while (const auto heard = gateway_side_.receive(buffer_)) {
+    count(down_, heard->content);
+    for_each_record(heard->content, [&](std::uint8_t type, Bytes content) {
       if (cipher_suite_ == 0) cipher_suite_ = suite_of_server_hello(type, content);
     });
-    require(::send(device_side_, datagram.data(), static_cast<std::size_t>(size), 0) == size,
-            "forward to the device");
+    if (!device_side_.send(heard->content)) {
+      throw std::runtime_error("cannot forward to the device");
+    }
   }
 }
 
 Helper UdpRelay::helper() {
-  return {.descriptors = {device_side_, gateway_side_}, .poll = [this] { poll(); }};
+  return {.descriptors = {device_side_.descriptor(), gateway_side_.descriptor()},
+          .poll = [this] { poll(); }};
 }
 
 }  // namespace skep::bench

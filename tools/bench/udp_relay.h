@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "session.h"
+#include "skep/udp/loopback_socket.h"
 
 namespace skep::bench {
 
@@ -21,7 +23,6 @@ class UdpRelay {
  public:
   /// Throws std::system_error.
   explicit UdpRelay(LoopbackPort gateway);
-  ~UdpRelay();
   UdpRelay(const UdpRelay&) = delete;
   UdpRelay& operator=(const UdpRelay&) = delete;
 
@@ -40,9 +41,10 @@ class UdpRelay {
   [[nodiscard]] std::uint16_t cipher_suite() const { return cipher_suite_; }
 
  private:
-  int device_side_ = -1;   // bound; connected to the device once it was heard
-  int gateway_side_ = -1;  // connected to skepd
-  LoopbackPort port_ = 0;
+  udp::LoopbackSocket device_side_;  // bound; connected to the device once it was heard
+  udp::LoopbackSocket gateway_side_;
+  LoopbackPort port_;
+  std::vector<std::uint8_t> buffer_;
   bool device_known_ = false;
   std::uint16_t cipher_suite_ = 0;
   Traffic up_;

@@ -1,19 +1,14 @@
 #include "skep/demo/federation.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
-#include <system_error>
 #include <thread>
 #include <utility>
+
+#include "skep/udp/loopback_socket.h"
 
 namespace skep::demo {
 namespace {
@@ -23,20 +18,7 @@ using namespace std::chrono_literals;
 constexpr auto kStartLimit = 30s;
 
 // The port is free now; that nobody takes it before skepd does is likely enough on loopback.
-std::uint16_t free_udp_port() {
-  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof(address);
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  const bool ok =
-      fd >= 0 && ::bind(fd, generic, length) == 0 && ::getsockname(fd, generic, &length) == 0;
-  const int error = errno;
-  if (fd >= 0) ::close(fd);
-  if (!ok) throw std::system_error(error, std::generic_category(), "no free UDP port");
-  return ntohs(address.sin_port);
-}
+udp::Port free_udp_port() { return udp::LoopbackSocket().bind(); }
 
 std::string tail(const std::filesystem::path& log) {
   constexpr std::size_t kTailBytes = 2000;

@@ -4,10 +4,9 @@
 #include <fstream>
 #include <iterator>
 #include <span>
-#include <stdexcept>
-#include <string>
 #include <utility>
 
+#include "skep/checked/take.h"
 #include "skep/demo/released_model.h"
 #include "skep/round/local_round.h"
 #include "skep/seal/signature.h"
@@ -15,15 +14,12 @@
 namespace skep::demo {
 namespace {
 
+using checked::require;
+using checked::take;
+
 constexpr std::uint16_t kSamplesPerStep = 1000;
 
 using Buffer = std::vector<std::uint8_t>;
-
-template <typename T>
-T take(Result<T> result, const char* what) {
-  if (!result.ok()) throw std::runtime_error(std::string(what) + ": " + to_string(result.status()));
-  return *std::move(result);
-}
 
 class VectorSource final : public SampleSource {
  public:
@@ -73,13 +69,13 @@ Buffer make_update(const Task& task, const wire::DeviceCredentials& credentials,
   const auto key =
       take(seal::SigningKey::from_bytes(credentials.device_private_key), "the device's key");
   round::LocalRound local(source, std::as_writable_bytes(std::span(workspace)));
-  const Status begun = local.begin({.plan = task.plan,
-                                    .spec = task.spec,
-                                    .weights = weights,
-                                    .device = credentials.device,
-                                    .device_key = key,
-                                    .seed = seed});
-  if (begun != Status::kOk) throw std::runtime_error(std::string("round: ") + to_string(begun));
+  require(local.begin({.plan = task.plan,
+                       .spec = task.spec,
+                       .weights = weights,
+                       .device = credentials.device,
+                       .device_key = key,
+                       .seed = seed}),
+          "round");
   while (!take(local.step(kSamplesPerStep), "round")) {
   }
   const Bytes sealed = local.sealed().bytes();

@@ -10,6 +10,7 @@
 #include "skep/anomaly/autoencoder.h"
 #include "skep/anomaly/nab_series.h"
 #include "skep/anomaly/stream_detector.h"
+#include "skep/checked/take.h"
 #include "skep/observe/feature_scaler.h"
 #include "skep/observe/sliding_window.h"
 
@@ -19,6 +20,8 @@ namespace {
 using anomaly::LabelledWindow;
 using anomaly::NabSeries;
 using anomaly::StreamDetector;
+using checked::require;
+using checked::take;
 
 constexpr std::size_t kBlockHours = 72;
 constexpr std::size_t kHeldOutOf = 5;  // one block in so many
@@ -36,16 +39,6 @@ struct Window {
   std::size_t last;
   Sample sample;
 };
-
-template <typename T>
-T take(Result<T> result, const char* what) {
-  if (!result.ok()) throw std::runtime_error(std::string(what) + ": " + to_string(result.status()));
-  return std::move(*result);
-}
-
-void require(Status status, const char* what) {
-  if (status != Status::kOk) throw std::runtime_error(std::string(what) + ": " + to_string(status));
-}
 
 // What the window holds, oldest frame first, in the scaler's units.
 Sample scaled(const observe::SlidingWindow& window, const observe::FeatureScaler& scaler) {

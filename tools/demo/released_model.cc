@@ -1,19 +1,12 @@
 #include "skep/demo/released_model.h"
 
-#include <stdexcept>
-#include <string>
-#include <utility>
-
+#include "skep/checked/take.h"
 #include "skep/wire/codec.h"
 
 namespace skep::demo {
 namespace {
 
-template <typename T>
-T take(Result<T> result, const char* what) {
-  if (!result.ok()) throw std::runtime_error(std::string(what) + ": " + to_string(result.status()));
-  return *std::move(result);
-}
+using checked::take;
 
 }  // namespace
 
