@@ -1,7 +1,6 @@
 // kill -9 of the gateway and of devices at random moments of a running federation: no
 // acknowledged update is lost, none is counted twice, and the federation goes on.
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
 #include <chrono>
 #include <csignal>
@@ -21,8 +20,9 @@
 #include "skep/demo/federated_data.h"
 #include "skep/demo/federation.h"
 #include "skep/process/process.h"
+#include "support/database.h"
 
-namespace skep {
+namespace skep::e2e {
 namespace {
 
 using namespace std::chrono_literals;
@@ -33,38 +33,6 @@ constexpr int kKills = 50;
 constexpr std::uint32_t kSeed = 11;
 
 using DeviceRound = std::pair<std::string, std::uint32_t>;
-
-class Database {
- public:
-  explicit Database(const std::filesystem::path& path) {
-    EXPECT_EQ(sqlite3_open_v2(path.c_str(), &handle_, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK);
-    sqlite3_busy_timeout(handle_, 10'000);
-  }
-  ~Database() { sqlite3_close(handle_); }
-  Database(const Database&) = delete;
-  Database& operator=(const Database&) = delete;
-
-  // Each row as its columns' text.
-  [[nodiscard]] std::vector<std::vector<std::string>> rows(const std::string& sql) const {
-    std::vector<std::vector<std::string>> result;
-    sqlite3_stmt* statement = nullptr;
-    EXPECT_EQ(sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(handle_);
-    while (sqlite3_step(statement) == SQLITE_ROW) {
-      std::vector<std::string> row;
-      for (int i = 0; i < sqlite3_column_count(statement); ++i) {
-        const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, i));
-        row.emplace_back(text == nullptr ? "" : text);
-      }
-      result.push_back(std::move(row));
-    }
-    sqlite3_finalize(statement);
-    return result;
-  }
-
- private:
-  sqlite3* handle_ = nullptr;
-};
 
 class KillTest : public testing::Test {
  protected:
@@ -155,8 +123,7 @@ TEST_F(KillTest, NothingAcknowledgedIsLostOrCountedTwice) {
   federation_->stop_gateway();
 
   const Database database(this->database());
-  EXPECT_EQ(database.rows("PRAGMA integrity_check"),
-            (std::vector<std::vector<std::string>>{{"ok"}}));
+  EXPECT_EQ(database.rows("PRAGMA integrity_check"), std::vector<Database::Row>{{"ok"}});
   std::set<DeviceRound> stored;
   for (const auto& row : database.rows("SELECT device, round FROM updates")) {
     EXPECT_TRUE(stored.emplace(row[0], static_cast<std::uint32_t>(std::stoul(row[1]))).second);
@@ -188,4 +155,4 @@ TEST_F(KillTest, NothingAcknowledgedIsLostOrCountedTwice) {
 }
 
 }  // namespace
-}  // namespace skep
+}  // namespace skep::e2e

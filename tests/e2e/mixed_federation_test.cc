@@ -4,7 +4,6 @@
 //
 // The test closes the rounds itself: what was sealed is erased with the end of its round.
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
 #include <array>
 #include <chrono>
@@ -23,6 +22,7 @@
 #include "skep/seal/crypto.h"
 #include "skep/seal/envelope.h"
 #include "support/board_device.h"
+#include "support/database.h"
 
 namespace skep::e2e {
 namespace {
@@ -132,25 +132,13 @@ std::map<std::string, Buffer> MixedFederation::deltas() const {
       seal::Kem::kP256HkdfSha256,
       pki::PrivateKey::load(federation_->directory() / "aggregation.key").scalar());
   EXPECT_TRUE(key.ok());
-  sqlite3* database = nullptr;
-  sqlite3_stmt* statement = nullptr;
-  EXPECT_EQ(sqlite3_open_v2((federation_->directory() / "skep.db").c_str(), &database,
-                            SQLITE_OPEN_READONLY, nullptr),
-            SQLITE_OK);
-  EXPECT_EQ(
-      sqlite3_prepare_v2(database, "SELECT device, sealed FROM updates WHERE sealed IS NOT NULL",
-                         -1, &statement, nullptr),
-      SQLITE_OK)
-      << sqlite3_errmsg(database);
+  const Database database(federation_->directory() / "skep.db");
   std::map<std::string, Buffer> found;
-  while (sqlite3_step(statement) == SQLITE_ROW) {
-    const auto* device = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
-    const auto* sealed = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement, 1));
-    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, 1));
-    found[device] = delta_of({sealed, size}, *key);
+  for (const auto& row :
+       database.rows("SELECT device, sealed FROM updates WHERE sealed IS NOT NULL")) {
+    const Buffer sealed(row[1].begin(), row[1].end());
+    found[row[0]] = delta_of(sealed, *key);
   }
-  sqlite3_finalize(statement);
-  sqlite3_close(database);
   return found;
 }
 

@@ -1,83 +1,36 @@
 #include "gateway.h"
 
-#include <sqlite3.h>
-
-#include <memory>
+#include <algorithm>
+#include <fstream>
 #include <stdexcept>
 
+#include "database.h"
 #include "skep/core/prng.h"
 #include "skep/demo/local_update.h"
 
 namespace skep::e2e {
 namespace {
 
-constexpr int kBusyLimitMs = 10'000;
-
-struct CloseConnection {
-  void operator()(sqlite3* connection) const { sqlite3_close(connection); }
-};
-struct FinalizeStatement {
-  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-};
-using Connection = std::unique_ptr<sqlite3, CloseConnection>;
-using Statement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
-
-Connection open_read_only(const std::filesystem::path& path) {
-  sqlite3* connection = nullptr;
-  const int result = sqlite3_open_v2(path.c_str(), &connection, SQLITE_OPEN_READONLY, nullptr);
-  Connection owned(connection);
-  if (result != SQLITE_OK) throw std::runtime_error("cannot open " + path.string());
-  sqlite3_busy_timeout(connection, kBusyLimitMs);
-  return owned;
+// skepd counts its traffic there from time to time.
+bool is_traffic(const std::string& table, const std::string& column) {
+  return table == "rounds" && (column == "refused" || column == "bytes_down");
 }
 
-Statement prepare(const Connection& connection, const std::string& sql) {
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(connection.get(), sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
-    throw std::runtime_error(sql + ": " + sqlite3_errmsg(connection.get()));
+// All that a table holds, each value with its type.
+std::string query_of(const Database& database, const std::string& table) {
+  std::string columns;
+  for (const auto& row : database.rows("SELECT name FROM pragma_table_info('" + table + "')")) {
+    if (is_traffic(table, row[0])) continue;
+    columns += (columns.empty() ? "" : ", ") + ("typeof(" + row[0] + "), " + row[0]);
   }
-  return Statement(statement);
+  return "SELECT " + columns + " FROM " + table + " ORDER BY 2, 4";
 }
 
-bool next_row(const Connection& connection, const Statement& statement) {
-  const int result = sqlite3_step(statement.get());
-  if (result != SQLITE_ROW && result != SQLITE_DONE) {
-    throw std::runtime_error(sqlite3_errmsg(connection.get()));
-  }
-  return result == SQLITE_ROW;
-}
-
-Bytes column(const Statement& statement, int index) {
-  const void* bytes = sqlite3_column_blob(statement.get(), index);  // before its length is asked
-  return {static_cast<const std::uint8_t*>(bytes),
-          static_cast<std::size_t>(sqlite3_column_bytes(statement.get(), index))};
-}
-
-std::string text(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
-
-std::vector<std::string> tables_of(const Connection& connection) {
-  std::vector<std::string> names;
-  const auto statement =
-      prepare(connection, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
-  while (next_row(connection, statement)) names.push_back(text(column(statement, 0)));
-  return names;
-}
-
-bool is_traffic(const std::string& table, const std::string& column_name) {
-  return table == "rounds" && (column_name == "refused" || column_name == "bytes_down");
-}
-
-// Type, length and content of each column: no two different tables have the same dump.
-void dump_table(const Connection& connection, const std::string& table, std::string& out) {
-  const auto statement = prepare(connection, "SELECT * FROM " + table + " ORDER BY 1, 2");
+// With the length of each value: no two different tables have the same dump.
+void dump_table(const Database& database, const std::string& table, std::string& out) {
   out += "table " + table + '\n';
-  while (next_row(connection, statement)) {
-    for (int i = 0; i < sqlite3_column_count(statement.get()); ++i) {
-      if (is_traffic(table, sqlite3_column_name(statement.get(), i))) continue;
-      const int type = sqlite3_column_type(statement.get(), i);
-      const std::string value = text(column(statement, i));
-      out += std::to_string(type) + ' ' + std::to_string(value.size()) + ' ' + value + '\n';
-    }
+  for (const auto& row : database.rows(query_of(database, table))) {
+    for (const std::string& value : row) out += std::to_string(value.size()) + ' ' + value + '\n';
   }
 }
 
@@ -130,10 +83,13 @@ void Gateway::roll_back(std::uint32_t to_version) {
 }
 
 seal::Sha256Digest Gateway::database_digest() const {
-  const Connection connection = open_read_only(database());
-  (void)next_row(connection, prepare(connection, "BEGIN"));  // one state for all tables
+  const Database stored(database());
+  stored.freeze();
   std::string dump;
-  for (const std::string& table : tables_of(connection)) dump_table(connection, table, dump);
+  for (const auto& row :
+       stored.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")) {
+    dump_table(stored, row[0], dump);
+  }
   const auto digest =
       seal::sha256(Bytes(reinterpret_cast<const std::uint8_t*>(dump.data()), dump.size()));
   if (!digest.ok()) throw std::runtime_error("hashing failed");
@@ -141,14 +97,11 @@ seal::Sha256Digest Gateway::database_digest() const {
 }
 
 std::map<std::string, seal::Sha256Digest> Gateway::stored_updates(std::uint32_t round) const {
-  const Connection connection = open_read_only(database());
-  const auto statement = prepare(
-      connection, "SELECT device, digest FROM updates WHERE round = " + std::to_string(round));
   std::map<std::string, seal::Sha256Digest> updates;
-  while (next_row(connection, statement)) {
-    const std::string device = text(column(statement, 0));
-    const Bytes digest = column(statement, 1);
-    std::copy_n(digest.begin(), seal::kSha256Bytes, updates[device].begin());
+  for (const auto& row :
+       Database(database())
+           .rows("SELECT device, digest FROM updates WHERE round = " + std::to_string(round))) {
+    std::ranges::copy(row[1], updates[row[0]].begin());
   }
   return updates;
 }
