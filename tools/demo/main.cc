@@ -33,12 +33,14 @@ int main(int argc, char** argv) {
   app.add_option("--devices", options.devices)->check(CLI::Range(1, 99))->capture_default_str();
   app.add_option("--rounds", options.rounds.max_rounds, "Default: what suits the task; so below")
       ->check(CLI::Range(1, 1000));
-  app.add_option("--seed", options.seed, "The same gives the same model with top-k and ternary")
+  app.add_option("--seed", options.seed, "The same gives the same model")
       ->check(CLI::Range(1U, UINT32_MAX))
       ->capture_default_str();
   app.add_option("--alpha", options.dirichlet_alpha, "How evenly the samples are spread")
       ->check(CLI::Range(0.01, 1000.0))
       ->capture_default_str();
+  app.add_option("--samples", options.most_samples, "Learn from the first so many only, as a whole")
+      ->check(CLI::Range(100, 1'000'000));
   app.add_option("--compression", options.rounds.compression, "How updates are encoded")
       ->check(CLI::IsMember(skep::kCompressionNames));
   app.add_option("--keep-permille", options.rounds.keep_permille);

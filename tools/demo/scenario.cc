@@ -78,6 +78,13 @@ Detection detect(const LearningTask& task, Bytes weights) {
   });
 }
 
+LearningTask task_of(const Options& options) {
+  LearningTask task = load_task(options.task, options.data, options.seed);
+  const std::size_t all = task.training.size();
+  task.training.resize(std::min<std::size_t>(all, options.most_samples.value_or(all)));
+  return task;
+}
+
 RoundRecipe recipe_of(const LearningTask& task, const Options& options) {
   RoundRecipe recipe = task.recipe;
   recipe.quorum = options.devices;
@@ -114,7 +121,7 @@ class Scenario {
       : options_(options),
         directory_(directory),
         observer_(observer),
-        task_(load_task(options.task, options.data, options.seed)),
+        task_(task_of(options)),
         recipe_(recipe_of(task_, options)),
         devices_(deal(task_.training, options.devices, options.dirichlet_alpha, options.seed)) {}
 

@@ -30,6 +30,7 @@ struct Options {
   std::uint32_t devices = 20;
   std::uint32_t seed = 1;
   double dirichlet_alpha = 0.5;
+  std::optional<std::uint32_t> most_samples;  ///< To learn from, all devices together.
   RoundChoices rounds;
 };
 
