@@ -32,6 +32,7 @@ ROOMS = {
     "ports/baremetal/app": "port_app",
     "ports/baremetal/net": "port_network",
     "ports/baremetal/provisioning": "provisioning",
+    "ports/baremetal/sensing": "sensing",
     "ports/zephyr/transport": "transport_zephyr",
     "ports/zephyr/samples": "port_app",
     "boards": "boards",
@@ -60,10 +61,12 @@ ALLOWED = {
     "port_network": {"core", "ports", "transport_coap"},
     # What a tool writes into a board's flash and its app reads there.
     "provisioning": {"core"},
+    # A sensor's line, and what a node makes of its readings.
+    "sensing": {"core", "observe"},
     # A port's app is where round meets the platform.
     "port_app": {
-        "core", "wire", "ports", "provisioning", "round", "seal", "transport", "transport_coap",
-        "transport_zephyr",
+        "core", "wire", "ports", "provisioning", "sensing", "observe", "round", "seal", "transport",
+        "transport_coap", "transport_zephyr",
     },
     "boards": {"core", "ports", "round", "transport", "transport_coap"},
     # The gateway opens what the device sealed with the device's own code; it never sees
@@ -73,7 +76,8 @@ ALLOWED = {
         "core", "wire", "ports", "provisioning", "round", "server", "transport_coap",
     } | STAGES,
     "tests": {
-        "core", "wire", "ports", "round", "server", "tools", "transport_coap", "transport_zephyr",
+        "core", "wire", "ports", "sensing", "round", "server", "tools", "transport_coap",
+        "transport_zephyr",
     } | STAGES,
 }
 
