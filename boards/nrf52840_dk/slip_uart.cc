@@ -39,7 +39,7 @@ class SlipUart final : public port_baremetal::SerialLink {
     reg(kBaudRate) = k115200;
     reg(kEnable) = kEnabled;
     reg(kInterruptEnable) = kReceivedInterrupt;
-    reg(kInterruptSetEnable) = 1U << kUart0Interrupt;
+    enable_interrupt(kUart0Interrupt);
     reg(kStartReceive) = 1;
     reg(kStartTransmit) = 1;
     return Status::kOk;

@@ -39,7 +39,7 @@ void start_time() {
   }
   reg(kCompare) = kTicksPerWakeUp;
   reg(kInterruptEnable) = kCompareInterrupt;
-  reg(kInterruptSetEnable) = 1U << kRtc1Interrupt;
+  enable_interrupt(kRtc1Interrupt);
   reg(kStart) = 1;
 }
 

@@ -28,7 +28,7 @@ PARTS = [
     (r"libskep_lwip\.a", "lwIP"),
     (r"libstdc\+\+\w*\.a|libsupc\+\+\w*\.a", "C++ runtime"),
     (r"libgcc\.a|libc\.a|libm\.a", "C runtime"),
-    (r"skep_board|skep_baremetal|libskep_provisioning", "port"),
+    (r"skep_board|skep_baremetal|libskep_(provisioning|sensing)", "port"),
 ]
 APPLICATION = "application"
 STACK = "stack"

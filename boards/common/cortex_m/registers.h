@@ -27,6 +27,11 @@ inline constexpr std::uint32_t kMpuRegionBase = 0xE000ED9C;
 inline constexpr std::uint32_t kMpuRegionSize = 0xE000EDA0;  // v7: RASR; v8: RLAR
 inline constexpr std::uint32_t kMpuAttributes = 0xE000EDC0;  // v8: MAIR0
 
+/// Of the interrupt controller, 0 … kInterruptVectors − 1 (vectors.h).
+inline void enable_interrupt(std::uint32_t number) {
+  reg(kInterruptSetEnable + number / 32 * 4) = 1U << number % 32;
+}
+
 inline void memory_barrier() { asm volatile("dsb\n\tisb" ::: "memory"); }
 
 }  // namespace skep::board
