@@ -44,7 +44,8 @@ Options parse(int argc, char** argv) {
   CLI::App app("Makes the content of a board's flash: credentials, samples, network.");
   app.add_option("--credentials", options.credentials, "File made by `skepctl device add`")
       ->required();
-  app.add_option("--samples", options.samples, "CSV of integers, the label last")->required();
+  app.add_option("--samples", options.samples,
+                 "CSV of integers, the label last (default: none, for a device with a sensor)");
   app.add_option("--out", options.out, "The flash's content; must not exist yet")->required();
   app.add_option("--address", options.address, "The board's IPv4 address")->capture_default_str();
   app.add_option("--netmask", options.netmask)->capture_default_str();
@@ -108,6 +109,19 @@ std::uint32_t round_up(std::size_t value, std::uint32_t unit) {
   return static_cast<std::uint32_t>((value + unit - 1) / unit * unit);
 }
 
+struct EncodedSamples {
+  std::vector<std::uint8_t> bytes;
+  std::uint32_t count = 0;
+  std::uint32_t feature_count = 1;
+};
+
+EncodedSamples load_samples(const std::string& path) {
+  if (path.empty()) return {};
+  skep::port_host::CsvSamples samples(path);
+  return {encode_samples(samples), samples.count(),
+          static_cast<std::uint32_t>(samples.feature_count())};
+}
+
 std::vector<std::uint8_t> make_flash(const Options& options) {
   const std::vector<std::uint8_t> credential_bytes = read_file(options.credentials);
   const auto credentials = skep::wire::decode_device_credentials(credential_bytes);
@@ -115,8 +129,7 @@ std::vector<std::uint8_t> make_flash(const Options& options) {
     throw std::runtime_error(options.credentials + " holds no device credentials: " +
                              skep::to_string(credentials.status()));
   }
-  skep::port_host::CsvSamples samples(options.samples);
-  const std::vector<std::uint8_t> sample_bytes = encode_samples(samples);
+  const EncodedSamples samples = load_samples(options.samples);
 
   const std::uint32_t unit = options.erase_bytes;
   const std::uint32_t flash_bytes = options.flash_kib * 1024;
@@ -132,9 +145,9 @@ std::vector<std::uint8_t> make_flash(const Options& options) {
   header.credentials_offset = unit;
   header.credentials_bytes = static_cast<std::uint32_t>(credential_bytes.size());
   header.samples_offset = header.credentials_offset + round_up(credential_bytes.size(), unit);
-  header.sample_count = samples.count();
-  header.feature_count = static_cast<std::uint32_t>(samples.feature_count());
-  header.storage_offset = header.samples_offset + round_up(sample_bytes.size(), unit);
+  header.sample_count = samples.count;
+  header.feature_count = samples.feature_count;
+  header.storage_offset = header.samples_offset + round_up(samples.bytes.size(), unit);
   header.storage_bytes = options.storage_kib * 1024;
   if (std::uint64_t{header.storage_offset} + header.storage_bytes > flash_bytes) {
     throw std::runtime_error("needs " + std::to_string(header.storage_offset) + " B and " +
@@ -147,7 +160,7 @@ std::vector<std::uint8_t> make_flash(const Options& options) {
     std::copy(bytes.begin(), bytes.end(), flash.begin() + offset);
   };
   place(header.credentials_offset, credential_bytes);
-  place(header.samples_offset, sample_bytes);
+  place(header.samples_offset, samples.bytes);
   const bool is_encoded =
       skep::port_baremetal::encode(header, flash) == skep::Status::kOk &&
       skep::port_baremetal::decode_provisioning(

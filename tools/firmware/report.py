@@ -123,10 +123,17 @@ def run_device(programs, machine, image, digits):
                 process.wait()
 
 
+def measure_monitor(binaries):
+    """The size of the sensor node's image; None on a board without a sensor's line."""
+    path = binaries / "skep-monitor.map"
+    return size_report.measure(path.read_text()) if path.exists() else None
+
+
 def measure_board(board, build, digits):
     machine, hertz = read_board(BOARDS / board)
     binaries = build / board / "bin"
     result = size_report.measure((binaries / "skep-device.map").read_text())
+    result["monitor"] = measure_monitor(binaries)
     result.update(stack_peak_bytes=None, instructions=None, update_sha256=None)
     if machine is None:
         return result
@@ -145,6 +152,9 @@ def problems_of(board, result):
     problems = size_report.exceeded(result, budgets)
     if (result["stack_peak_bytes"] or 0) > budgets["stack_bytes"]:
         problems.append(f"stack_peak_bytes: {result['stack_peak_bytes']:,} exceeds the budget")
+    if result["monitor"] is not None:
+        problems += [f"skep-monitor: {problem}"
+                     for problem in size_report.exceeded(result["monitor"], budgets)]
     return [f"{board}: {problem}" for problem in problems]
 
 
@@ -152,6 +162,9 @@ def print_text(boards):
     for board, result in boards.items():
         print(f"== {board}")
         size_report.print_table(result)
+        if result["monitor"] is not None:
+            print(f"{'skep-monitor, sum':<28} {result['monitor']['flash_bytes']:>9,} "
+                  f"{result['monitor']['ram_bytes']:>9,}")
         if result["instructions"] is None:
             print("not run: QEMU has no such board\n")
             continue
