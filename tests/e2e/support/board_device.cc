@@ -15,10 +15,6 @@ namespace {
 // Where QEMU's user-mode network has this machine's loopback.
 constexpr const char* kHostSeenFromBoard = "10.0.2.2";
 
-std::filesystem::path image_of(const std::string& board) {
-  return std::filesystem::path(SKEP_FIRMWARE_DIR) / board / "bin" / "skep-device.elf";
-}
-
 }  // namespace
 
 std::string machine_name(std::string board) {
@@ -27,46 +23,65 @@ std::string machine_name(std::string board) {
 }
 
 BoardDevice::BoardDevice(const std::string& board, std::filesystem::path folder,
-                         const BoardProvision& provision)
-    : board_(board), folder_(std::move(folder)) {
-  if (!std::filesystem::exists(image_of(board_))) {
-    throw std::runtime_error("no image " + image_of(board_).string() + ": run ./run firmware");
+                         const BoardProvision& provision, BoardImage image)
+    : board_(board), folder_(std::move(folder)), image_(image) {
+  if (!std::filesystem::exists(image_file())) {
+    throw std::runtime_error("no image " + image_file().string() + ": run ./run firmware");
   }
-  const process::Output made = process::run({std::string(SKEP_BIN_DIR) + "/skep-provision",
-                                             "--credentials",
-                                             provision.credentials,
-                                             "--samples",
-                                             provision.samples,
-                                             "--out",
-                                             flash(),
-                                             "--gateway",
-                                             kHostSeenFromBoard,
-                                             "--gateway-port",
-                                             std::to_string(provision.gateway_port),
-                                             "--training-seed",
-                                             std::to_string(provision.training_seed),
-                                             "--backoff-first-ms",
-                                             "100",
-                                             "--backoff-longest-ms",
-                                             "1000",
-                                             "--ack-timeout-ms",
-                                             "1000",
-                                             "--refresh-ms",
-                                             "15000",
-                                             "--answer-timeout-ms",
-                                             "40000"});
+  process::Command command{std::string(SKEP_BIN_DIR) + "/skep-provision",
+                           "--credentials",
+                           provision.credentials,
+                           "--out",
+                           flash(),
+                           "--gateway",
+                           kHostSeenFromBoard,
+                           "--gateway-port",
+                           std::to_string(provision.gateway_port),
+                           "--training-seed",
+                           std::to_string(provision.training_seed),
+                           "--backoff-first-ms",
+                           "100",
+                           "--backoff-longest-ms",
+                           "1000",
+                           "--ack-timeout-ms",
+                           "1000",
+                           "--refresh-ms",
+                           std::to_string(provision.refresh_ms),
+                           "--answer-timeout-ms",
+                           "40000"};
+  if (!provision.samples.empty()) {
+    command.insert(command.end(), {"--samples", provision.samples});
+  }
+  const process::Output made = process::run(command);
   if (made.exit_code != 0) throw std::runtime_error("skep-provision: " + made.error);
 }
 
+std::filesystem::path BoardDevice::image_file() const {
+  const char* file = image_ == BoardImage::kMonitor ? "skep-monitor.elf" : "skep-device.elf";
+  return std::filesystem::path(SKEP_FIRMWARE_DIR) / board_ / "bin" / file;
+}
+
 void BoardDevice::start(const std::string& argument) {
-  emulator_.emplace(
-      process::Command{"/usr/bin/qemu-system-arm", "-M", machine_name(board_), "-kernel",
-                       image_of(board_), "-display", "none", "-monitor", "none", "-serial", "stdio",
-                       "-semihosting-config",
-                       "enable=on,target=native,arg=skep-device,arg=flash=" + flash().string() +
-                           (argument.empty() ? "" : ",arg=" + argument),
-                       "-nic", "user,model=lan9118"},
-      console());
+  process::Command command{"/usr/bin/qemu-system-arm",
+                           "-M",
+                           machine_name(board_),
+                           "-kernel",
+                           image_file(),
+                           "-display",
+                           "none",
+                           "-monitor",
+                           "none",
+                           "-serial",
+                           "stdio",
+                           "-semihosting-config",
+                           "enable=on,target=native,arg=skep-device,arg=flash=" + flash().string() +
+                               (argument.empty() ? "" : ",arg=" + argument),
+                           "-nic",
+                           "user,model=lan9118"};
+  if (image_ == BoardImage::kMonitor) {
+    command.insert(command.end(), {"-serial", "unix:" + sensor().string() + ",server=on,wait=off"});
+  }
+  emulator_.emplace(command, console());
 }
 
 void BoardDevice::check_alive() {

@@ -1,6 +1,5 @@
 #include "watched_device.h"
 
-#include <arpa/inet.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -10,8 +9,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "skep/port_host/system_clock.h"
-#include "skep/port_host/system_entropy.h"
+#include "host_platform.h"
 #include "skep/transport_coap/coap_client.h"
 #include "skep/wire/patch_reader.h"
 #include "skep/wire/resources.h"
@@ -21,32 +19,6 @@ namespace {
 
 constexpr std::size_t kWorkspaceBytes = 64 * 1024;
 constexpr auto kPatience = std::chrono::minutes(1);
-
-port_host::SystemClock& system_clock() {
-  static port_host::SystemClock clock;
-  return clock;
-}
-
-port_host::SystemEntropy& system_entropy() {
-  static port_host::SystemEntropy entropy;
-  return entropy;
-}
-
-Buffer ip_of(const wire::DeviceCredentials& credentials) {
-  Buffer address(4);
-  if (inet_pton(AF_INET, credentials.gateway_host, address.data()) != 1) {
-    throw std::runtime_error(std::string(credentials.gateway_host) + " is no IPv4 address");
-  }
-  return address;
-}
-
-transport::CoapEndpoint endpoint_of(const wire::DeviceCredentials& credentials, Bytes gateway_ip) {
-  return {.gateway_ip = gateway_ip,
-          .gateway_port = static_cast<std::uint16_t>(credentials.gateway_port),
-          .ca_certificate = wire::bytes_of(credentials.ca_certificate),
-          .device_certificate = wire::bytes_of(credentials.device_certificate),
-          .device_private_key = Bytes(credentials.device_private_key)};
-}
 
 std::vector<round_testing::Sample> to_samples(const std::vector<learn_testing::Sample>& digits) {
   std::vector<round_testing::Sample> samples;
@@ -123,7 +95,7 @@ WatchedDevice::WatchedDevice(const wire::DeviceCredentials& credentials,
                              const std::vector<learn_testing::Sample>& digits,
                              std::uint32_t training_seed)
     : credentials_(credentials),
-      gateway_ip_(ip_of(credentials_)),
+      gateway_ip_(gateway_ip_of(credentials_)),
       flash_({.size_bytes = 64 * 1024, .erase_unit_bytes = 4096, .program_unit_bytes = 8}),
       samples_(to_samples(digits)),
       events_(std::make_unique<Events>()),
