@@ -1,5 +1,5 @@
-// Cuts the power at every program and erase operation of an installation and of a pending update's
-// writing, and at every one of the recovery from each of these.
+// Cuts the power at every program and erase operation of an installation, of a package or by a
+// patch, and of a pending update's writing, and at every one of the recovery from each of these.
 //
 // The flash lies in memory that survives a reset. An operation that is to be cut is torn and the
 // board resets itself, as if the power had come back: the next boot finds what was torn, and
@@ -11,6 +11,7 @@
 
 #include "skep/core/record_log.h"
 #include "skep/model/model_slots.h"
+#include "skep/model/patch_installer.h"
 #include "skep/model/pending_update.h"
 #include "skep/port_baremetal/flash_storage.h"
 #include "skep/round/trust.h"
@@ -30,7 +31,7 @@ constexpr std::uint32_t kMaxUpdateBytes = 1024;
 constexpr std::uint32_t kBlockBytes = 128;  // what one append() takes
 constexpr std::size_t kWorkspaceBytes = 8192;
 
-enum class Work : std::uint8_t { kInstall, kReplaceUpdate };
+enum class Work : std::uint8_t { kInstall, kInstallPatch, kReplaceUpdate };
 
 struct Campaign {
   const char* name;
@@ -42,16 +43,20 @@ struct Campaign {
 };
 // A real signature takes 20 million instructions to check, so only the first has them, and only
 // the tears that leave something torn or new.
-constexpr std::array<Campaign, 5> kCampaigns{{
+constexpr std::array<Campaign, 7> kCampaigns{{
     {"install_signed", Work::kInstall, 8, SignedBy::kOurs, false, Tear::kRandomBits},
     {"install_unit_4", Work::kInstall, 4, SignedBy::kHash, true, Tear::kNothing},
     {"install_unit_8", Work::kInstall, 8, SignedBy::kHash, true, Tear::kNothing},
+    {"install_patch_unit_4", Work::kInstallPatch, 4, SignedBy::kHash, true, Tear::kNothing},
+    {"install_patch_unit_8", Work::kInstallPatch, 8, SignedBy::kHash, true, Tear::kNothing},
     {"update_unit_4", Work::kReplaceUpdate, 4, SignedBy::kHash, true, Tear::kNothing},
     {"update_unit_8", Work::kReplaceUpdate, 8, SignedBy::kHash, true, Tear::kNothing},
 }};
 
+// Also a patch of one, whose weights have nothing in common with those before: it is a little
+// longer than the package.
 struct Package {
-  std::array<std::uint8_t, kMaxPackageBytes> bytes;
+  std::array<std::uint8_t, kMaxPackageBytes + 256> bytes;
   std::uint32_t size_bytes;
 
   [[nodiscard]] Bytes view() const { return {bytes.data(), size_bytes}; }
@@ -86,6 +91,7 @@ struct Retained {
   FlashCells torn;      // after the cut of the work
   Package old_package;
   Package new_package;
+  Package patch;                // of the old one, that makes the new one
   seal::VerifyingPoint signer;  // who signed them
 };
 
@@ -161,17 +167,40 @@ class Booted {
   model::PendingUpdate pending;
 };
 
-Status install(Booted& device, Bytes package) {
-  SKEP_TRY(device.slots.begin_install(static_cast<std::uint32_t>(package.size())));
+Status make_room(Booted& device, std::uint32_t package_bytes) {
+  SKEP_TRY(device.slots.begin_install(package_bytes));
   for (bool is_erased = false; !is_erased;) {
     SKEP_ASSIGN_OR_RETURN(is_erased, device.slots.erase_step());
   }
+  return Status::kOk;
+}
+
+Status install(Booted& device, Bytes package) {
+  SKEP_TRY(make_room(device, static_cast<std::uint32_t>(package.size())));
   while (device.slots.received_bytes() < package.size()) {
     const std::uint32_t offset = device.slots.received_bytes();
     const std::size_t length = std::min<std::size_t>(kBlockBytes, package.size() - offset);
     SKEP_TRY(device.slots.append(offset, package.subspan(offset, length)));
   }
   return device.slots.finish();
+}
+
+// As a Device does: it makes room before it knows the size.
+Status install_patch(Booted& device, Bytes patch) {
+  SKEP_TRY(make_room(device, kMaxPackageBytes));
+  model::PatchInstaller installer(device.slots);
+  for (std::size_t offset = 0; offset < patch.size(); offset += kBlockBytes) {
+    const std::size_t length = std::min<std::size_t>(kBlockBytes, patch.size() - offset);
+    SKEP_TRY(installer.append(patch.subspan(offset, length)));
+  }
+  SKEP_TRY(installer.finish());
+  return device.slots.finish();
+}
+
+// The new model, in the way that the campaign is about.
+Status install_new(Booted& device) {
+  if (campaign().work == Work::kInstallPatch) return install_patch(device, retained().patch.view());
+  return install(device, retained().new_package.view());
 }
 
 // What a round ends with and the next one begins with.
@@ -185,7 +214,7 @@ Status replace_update(Booted& device) {
 
 Status do_work(Booted& device) {
   if (campaign().work == Work::kReplaceUpdate) return replace_update(device);
-  SKEP_TRY(install(device, retained().new_package.view()));
+  SKEP_TRY(install_new(device));
   retained().install_acknowledged = true;
   return Status::kOk;
 }
@@ -211,7 +240,7 @@ void check_model(Booted& device) {
   const std::uint32_t version = device.slots.current()->version;
   require(version == 1 || version == 2, "version");
   require(!state.install_acknowledged || version == 2, "an acknowledged installation stays");
-  require(campaign().work == Work::kInstall || version == 1, "the model stays");
+  require(campaign().work != Work::kReplaceUpdate || version == 1, "the model stays");
   ++(version == 1 ? state.totals.old_model : state.totals.new_model);
 }
 
@@ -237,7 +266,7 @@ void check(Booted& device, const EmulatedFlash& flash) {
 // After it all, the device takes a model and an update as if nothing had been.
 void check_it_goes_on(Booted& device, const EmulatedFlash& flash) {
   if (device.slots.current()->version == 1) {
-    require(install(device, retained().new_package.view()), "install after recovery");
+    require(install_new(device), "install after recovery");
   }
   require(device.slots.current()->version == 2, "installed after recovery");
   require(device.pending.clear(), "clear after recovery");
@@ -279,7 +308,12 @@ void make_packages() {
     Package& package = version == 1 ? state.old_package : state.new_package;
     package.size_bytes = static_cast<std::uint32_t>(
         take(make_package({version, campaign().signed_by}, package.bytes), "package"));
+    require(package.size_bytes <= kMaxPackageBytes, "a slot holds a package");
   }
+  state.patch.size_bytes =
+      static_cast<std::uint32_t>(take(make_patch(kSmallSpec, 1, state.old_package.view(),
+                                                 state.new_package.view(), state.patch.bytes),
+                                      "patch"));
 }
 
 // A flash with a model and an update, as the work finds it.

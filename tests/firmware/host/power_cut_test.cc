@@ -12,7 +12,7 @@ using PowerCut = OnBoard;
 TEST_P(PowerCut, AtEveryOperation) {
   const ImageRun result = run("test_power_cut", Time::kFast, 900);
   const auto lines = result.lines_of("power_cut");
-  ASSERT_EQ(lines.size(), 5U) << result.output;
+  ASSERT_EQ(lines.size(), 7U) << result.output;
   for (const ReportLine& line : lines) {
     const std::string& campaign = line.words.at(1);
     SCOPED_TRACE(campaign);

@@ -5,10 +5,12 @@
 #include <cstring>
 
 #include "skep/learn/engine.h"
+#include "skep/learn/layers.h"
 #include "skep/learn/memory_plan.h"
 #include "skep/seal/sha256.h"
 #include "skep/version.h"
 #include "skep/wire/codec.h"
+#include "skep/wire/weights_difference.h"
 #include "test_keys.h"
 
 namespace skep::firmware_test {
@@ -142,6 +144,30 @@ Result<std::size_t> make_package(const PackageContent& content, MutableBytes out
   writer.bytes(2, signature);
   writer.bytes(3, weights);
   return writer.size();
+}
+
+Result<std::size_t> make_patch(const ModelSpec& model, std::uint32_t base_version, Bytes base,
+                               Bytes to, MutableBytes out) {
+  static std::array<std::uint8_t, 2 * kLargestMemory.weights_blob_bytes> difference;
+  std::array<wire::LayerCounts, kMaxLayers> layers{};
+  std::size_t layer_count = 0;
+  for (const learn::FusedLayer& layer : learn::ParameterLayers(model)) {
+    layers[layer_count++] = {.weights = layer.weight_count, .biases = layer.bias_count};
+  }
+  SKEP_ASSIGN_OR_RETURN(const wire::PackageHead old_head,
+                        wire::read_model_package(SpanSource(base)));
+  SKEP_ASSIGN_OR_RETURN(const wire::PackageHead new_head, wire::read_model_package(SpanSource(to)));
+  SKEP_ASSIGN_OR_RETURN(
+      const std::size_t length,
+      wire::encode_difference(std::span(layers).first(layer_count),
+                              base.subspan(old_head.weights_offset, old_head.weights_bytes),
+                              to.subspan(new_head.weights_offset, new_head.weights_bytes),
+                              difference));
+  return wire::encode(wire::ModelPatch{.base_version = base_version,
+                                       .manifest = new_head.manifest_view(),
+                                       .signature = new_head.signature,
+                                       .difference = Bytes(difference).first(length)},
+                      out);
 }
 
 Result<model::VerifiedManifest> HashVerifier::verify_manifest(Bytes manifest, Bytes signature) {

@@ -45,6 +45,11 @@ struct PackageContent {
 /// manifests. The number of bytes. Errors: kNoMemory; those of signing.
 Result<std::size_t> make_package(const PackageContent& content, MutableBytes out);
 
+/// The ModelPatch that makes the package `to` of the model in `base`, which has `base_version`.
+/// Both are packages of `model`. The number of bytes. Errors: kNoMemory.
+Result<std::size_t> make_patch(const ModelSpec& model, std::uint32_t base_version, Bytes base,
+                               Bytes to, MutableBytes out);
+
 /// A keyed hash in place of a signature. What ModelSlots does with the answers does not depend on
 /// the algorithm, and thousands of installations are quick.
 class HashVerifier final : public model::PackageVerifier {
