@@ -8,8 +8,11 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <numbers>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
