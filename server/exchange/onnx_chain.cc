@@ -15,15 +15,34 @@ namespace skep::exchange {
 namespace {
 
 // In the order of docs/guides/models.md.
-constexpr std::array<std::string_view, 23> kOperators = {
-    "Add",       "AveragePool", "BatchNormalization",
-    "Constant",  "Conv",        "Dropout",
-    "Flatten",   "Gemm",        "GlobalAveragePool",
-    "Identity",  "LeakyRelu",   "LogSoftmax",
-    "MatMul",    "MaxPool",     "ReduceMean",
-    "Relu",      "Reshape",     "Sigmoid",
-    "Softmax",   "Squeeze",     "Tanh",
-    "Transpose", "Unsqueeze"};
+constexpr std::array<std::string_view, 28> kOperators = {"Add",
+                                                         "AveragePool",
+                                                         "BatchNormalization",
+                                                         "Constant",
+                                                         "Conv",
+                                                         "Div",
+                                                         "Dropout",
+                                                         "Flatten",
+                                                         "Gemm",
+                                                         "GlobalAveragePool",
+                                                         "GlobalMaxPool",
+                                                         "Identity",
+                                                         "LeakyRelu",
+                                                         "LogSoftmax",
+                                                         "MatMul",
+                                                         "MaxPool",
+                                                         "Mul",
+                                                         "Pad",
+                                                         "ReduceMean",
+                                                         "Relu",
+                                                         "Reshape",
+                                                         "Sigmoid",
+                                                         "Softmax",
+                                                         "Squeeze",
+                                                         "Sub",
+                                                         "Tanh",
+                                                         "Transpose",
+                                                         "Unsqueeze"};
 
 [[noreturn]] void malformed(const std::string& what) {
   throw ExchangeError(Status::kMalformed, what);
@@ -33,12 +52,6 @@ constexpr std::array<std::string_view, 23> kOperators = {
 }
 
 std::string quoted(const std::string& name) { return "'" + printable(name) + "'"; }
-
-std::string where_of(const onnx::NodeProto& node) {
-  const bool has_name = !node.name().empty();
-  const std::string& name = has_name || node.output_size() == 0 ? node.name() : node.output(0);
-  return "node " + quoted(name) + " (" + printable(node.op_type()) + ")";
-}
 
 onnx::ModelProto parse(Bytes file) {
   if (file.size() > kMaxOnnxBytes) {
@@ -98,6 +111,12 @@ std::vector<T> read_elements(const onnx::TensorProto& tensor, const Field& field
 
 }  // namespace
 
+std::string where_of(const onnx::NodeProto& node) {
+  const bool has_name = !node.name().empty();
+  const std::string& name = has_name || node.output_size() == 0 ? node.name() : node.output(0);
+  return "node " + quoted(name) + " (" + printable(node.op_type()) + ")";
+}
+
 RealTensor read_reals(const onnx::TensorProto& tensor, const std::string& where) {
   RealTensor result{{tensor.dims().begin(), tensor.dims().end()}, {}};
   if (tensor.data_type() == onnx::TensorProto::FLOAT) {
@@ -113,17 +132,21 @@ RealTensor read_reals(const onnx::TensorProto& tensor, const std::string& where)
 }
 
 std::vector<std::int64_t> read_integers(const onnx::TensorProto& tensor, const std::string& where) {
+  if (tensor.data_type() == onnx::TensorProto::INT32) {
+    const auto values = read_elements<std::int32_t>(tensor, tensor.int32_data(), where);
+    return {values.begin(), values.end()};
+  }
   if (tensor.data_type() != onnx::TensorProto::INT64) {
     unsupported(where + ": constant " + quoted(tensor.name()) + " has element type " +
-                std::to_string(tensor.data_type()) + ": expected int64 (7)");
+                std::to_string(tensor.data_type()) + ": expected int64 (7) or int32 (6)");
   }
   return read_elements<std::int64_t>(tensor, tensor.int64_data(), where);
 }
 
 OnnxChain::OnnxChain(Bytes file) : model_(parse(file)) {
   check_opset();
-  check_operators();
   collect_constants();
+  check_operators();
   read_input();
   collect_producers();
   follow();
@@ -149,8 +172,13 @@ void OnnxChain::check_opset() {
 }
 
 void OnnxChain::check_operators() const {
-  if (model_.functions_size() != 0) unsupported("the model has functions: expected a plain graph");
+  if (model_.functions_size() != 0) {
+    unsupported(
+        "the model has functions: expected a plain graph (of PyTorch 2.6 or later, or "
+        "inlined by onnx.inliner)");
+  }
   for (const onnx::NodeProto& node : model_.graph().node()) {
+    if (shape_nodes_.contains(&node)) continue;
     const bool is_standard = node.domain().empty() || node.domain() == "ai.onnx";
     const bool is_known =
         std::find(kOperators.begin(), kOperators.end(), node.op_type()) != kOperators.end();
@@ -166,7 +194,8 @@ void OnnxChain::check_operators() const {
 void OnnxChain::add_constant(const std::string& name, const onnx::TensorProto& tensor) {
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL || tensor.external_data_size() != 0) {
     unsupported("constant " + quoted(name) +
-                " lies in another file: expected a model with its weights in it");
+                " lies in another file: expected a model with its weights in it "
+                "(torch.onnx.export(..., external_data=False))");
   }
   if (name.empty() || !constants_.emplace(name, &tensor).second) {
     malformed("constant " + quoted(name) + " is there twice, or has no name");
@@ -180,13 +209,45 @@ void OnnxChain::collect_constants() {
   }
   for (const onnx::TensorProto& tensor : graph.initializer()) add_constant(tensor.name(), tensor);
   for (const onnx::NodeProto& node : graph.node()) {
-    if (node.op_type() != "Constant") continue;
-    if (node.output_size() != 1 || node.attribute_size() != 1 ||
-        node.attribute(0).name() != "value" || !node.attribute(0).has_t()) {
-      unsupported(where_of(node) + ": expected a constant with the one attribute 'value'");
+    if (node.op_type() == "Constant") {
+      add_constant(node.output_size() == 1 ? node.output(0) : "", tensor_of(node));
+      constant_nodes_.insert(&node);
+    } else if (node.op_type() == "Identity" && node.input_size() == 1 && node.output_size() == 1) {
+      // How PyTorch writes weights that two layers share.
+      const auto shared = constants_.find(node.input(0));
+      if (shared == constants_.end()) continue;
+      add_constant(node.output(0), *shared->second);
+      constant_nodes_.insert(&node);
+    } else if (shapes_.take(node, constants_)) {
+      shape_nodes_.insert(&node);
     }
-    add_constant(node.output(0), node.attribute(0).t());
   }
+}
+
+/// What a Constant says, in whichever of its attributes.
+const onnx::TensorProto& OnnxChain::tensor_of(const onnx::NodeProto& node) {
+  const std::string name = node.attribute_size() == 1 ? node.attribute(0).name() : "";
+  if (name == "value" && node.attribute(0).has_t()) return node.attribute(0).t();
+  onnx::TensorProto& tensor = written_as_attributes_.emplace_back();
+  tensor.set_data_type(onnx::TensorProto::INT64);
+  if (name == "value_int") {
+    tensor.add_int64_data(node.attribute(0).i());
+  } else if (name == "value_ints") {
+    *tensor.mutable_int64_data() = node.attribute(0).ints();
+    tensor.add_dims(node.attribute(0).ints_size());
+  } else if (name == "value_float") {
+    tensor.set_data_type(onnx::TensorProto::FLOAT);
+    tensor.add_float_data(node.attribute(0).f());
+  } else if (name == "value_floats") {
+    tensor.set_data_type(onnx::TensorProto::FLOAT);
+    *tensor.mutable_float_data() = node.attribute(0).floats();
+    tensor.add_dims(node.attribute(0).floats_size());
+  } else {
+    unsupported(where_of(node) +
+                ": expected a constant with the one attribute value, value_int, "
+                "value_ints, value_float or value_floats");
+  }
+  return tensor;
 }
 
 void OnnxChain::read_input() {
@@ -207,6 +268,7 @@ void OnnxChain::read_input() {
     unsupported("input " + quoted(input_name_) +
                 ": expected a float tensor of known shape, the batch first");
   }
+  if (type.shape().dim(0).has_dim_value()) batch_ = type.shape().dim(0).dim_value();
   std::uint64_t total = 1;
   for (int i = 1; i < type.shape().dim_size(); ++i) {
     const onnx::TensorShapeProto::Dimension& dimension = type.shape().dim(i);
@@ -232,7 +294,7 @@ void OnnxChain::collect_producers() {
   };
   add(input_name_, "the graph's input");
   for (const onnx::NodeProto& node : model_.graph().node()) {
-    if (node.op_type() == "Constant") continue;
+    if (constant_nodes_.contains(&node)) continue;
     if (node.output_size() == 0) malformed(where_of(node) + ": no output");
     for (const std::string& output : node.output()) {
       if (!output.empty()) add(output, where_of(node));
@@ -240,16 +302,16 @@ void OnnxChain::collect_producers() {
   }
 }
 
-/// Who reads which value. Every node reads exactly one that is no constant.
+/// Who reads which value. Every node reads exactly one that is no constant and no shape.
 std::map<std::string, std::vector<Step>> OnnxChain::consumers() const {
   std::map<std::string, std::vector<Step>> result;
   for (const onnx::NodeProto& node : model_.graph().node()) {
-    if (node.op_type() == "Constant") continue;
+    if (constant_nodes_.contains(&node) || shape_nodes_.contains(&node)) continue;
     Step step{&node, where_of(node), 0};
     int data_inputs = 0;
     for (int i = 0; i < node.input_size(); ++i) {
       const std::string& name = node.input(i);
-      if (name.empty() || constants_.contains(name)) continue;
+      if (name.empty() || constants_.contains(name) || shapes_.makes(name)) continue;
       if (!producers_.contains(name)) malformed(step.where + ": nothing makes " + quoted(name));
       step.data_input = static_cast<std::size_t>(i);
       ++data_inputs;

@@ -1,11 +1,14 @@
 #include "skep/exchange/onnx_import.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <string_view>
 #include <utility>
 
+#include "affine.h"
 #include "onnx_chain.h"
 #include "onnx_node.h"
 #include "quantize.h"
@@ -35,9 +38,10 @@ enum class End { kPlain, kSoftmax, kSigmoid };
 class Importer {
  public:
   Importer(const OnnxChain& chain, const ImportOptions& options)
-      : chain_(chain), options_(options), layout_(chain.input_extents()) {}
+      : chain_(chain), options_(options), shapes_(chain.shapes()), layout_(chain.input_extents()) {}
 
   Model run() {
+    learn_extents(chain_.input_name());
     std::vector<Step> steps = chain_.steps();
     const auto computes_nothing = [](const Step& step) {
       return step.node->op_type() == "Identity" || step.node->op_type() == "Dropout";
@@ -55,23 +59,28 @@ class Importer {
 
   static Handler handler_of(std::string_view op) {
     static const std::map<std::string_view, Handler> kHandlers = {
-        {"Add", &Importer::add_bias},
+        {"Add", &Importer::add},
         {"AveragePool", &Importer::pool},
-        {"BatchNormalization", &Importer::fold_normalization},
+        {"BatchNormalization", &Importer::normalize},
         {"Conv", &Importer::conv},
+        {"Div", &Importer::divide},
         {"Dropout", &Importer::check_dropout},
         {"Flatten", &Importer::flatten},
         {"Gemm", &Importer::gemm},
         {"GlobalAveragePool", &Importer::global_average},
+        {"GlobalMaxPool", &Importer::global_maximum},
         {"Identity", &Importer::skip},
         {"LeakyRelu", &Importer::leaky_relu},
         {"MatMul", &Importer::matmul},
         {"MaxPool", &Importer::pool},
+        {"Mul", &Importer::multiply},
+        {"Pad", &Importer::pad},
         {"ReduceMean", &Importer::mean},
         {"Relu", &Importer::activation},
         {"Reshape", &Importer::reshape},
         {"Sigmoid", &Importer::activation},
         {"Squeeze", &Importer::squeeze},
+        {"Sub", &Importer::subtract},
         {"Tanh", &Importer::activation},
         {"Transpose", &Importer::transpose},
         {"Unsqueeze", &Importer::unsqueeze},
@@ -80,7 +89,40 @@ class Importer {
     return found == kHandlers.end() ? &Importer::softmax_inside : found->second;
   }
 
-  void import(const Step& step) { (this->*handler_of(step.node->op_type()))(step); }
+  void import(const Step& step) {
+    const std::string& op = step.node->op_type();
+    static constexpr std::array<std::string_view, 5> kMayBePadded = {"Conv", "Identity", "Squeeze",
+                                                                     "Transpose", "Unsqueeze"};
+    if (layout_.is_padded() &&
+        std::find(kMayBePadded.begin(), kMayBePadded.end(), op) == kMayBePadded.end()) {
+      refuse(step.where, "follows a Pad: expected a Conv, which takes the zeros as its padding");
+    }
+    (this->*handler_of(op))(step);
+    learn_extents(step.node->output(0));
+  }
+
+  /// Of a value that the file may ask for the shape of.
+  void learn_extents(const std::string& value) {
+    if (layout_.is_padded()) return;
+    std::vector<ShapeNumber> extents(1);
+    for (std::size_t axis = 1; axis < layout_.rank(); ++axis) {
+      extents.emplace_back(static_cast<std::int64_t>(layout_.extent(axis)));
+    }
+    shapes_.learn(value, std::move(extents));
+  }
+
+  /// Input number `index`, constant or computed from extents; none if it is not there.
+  [[nodiscard]] std::optional<std::vector<ShapeNumber>> integers(const Step& step,
+                                                                 std::size_t index) const {
+    if (const onnx::TensorProto* tensor = chain_.constant(step, index); tensor != nullptr) {
+      const std::vector<std::int64_t> values = read_integers(*tensor, step.where);
+      return std::vector<ShapeNumber>(values.begin(), values.end());
+    }
+    if (index >= static_cast<std::size_t>(step.node->input_size())) return std::nullopt;
+    const std::string& name = step.node->input(static_cast<int>(index));
+    if (!shapes_.makes(name)) return std::nullopt;
+    return shapes_.evaluate(name, chain_.constants());
+  }
 
   // ---- layers
 
@@ -96,13 +138,129 @@ class Importer {
     }
     spec_.layers[spec_.layer_count++] = layer;
     output_ = *shape;
-    takes_bias_ = false;
+    is_foldable_ = false;
   }
 
   void emit_with_parameters(const LayerSpec& layer, RealLayer parameters) {
+    if (!waiting_.changes_nothing()) fold_before(waiting_, layer.kind, parameters);
+    waiting_ = {};
     emit(layer, layout_.shape(), parameters.where);
     parameters_.push_back(std::move(parameters));
-    takes_bias_ = true;
+    is_foldable_ = true;
+  }
+
+  // ---- factors and summands a channel
+
+  void apply(const Step& step, const Affine& affine) {
+    if (is_foldable_) {
+      fold_behind(affine, spec_.layers[spec_.layer_count - 1U].kind, parameters_.back());
+      return;
+    }
+    waiting_ = composed(waiting_, affine);
+    where_waiting_ = step.where;
+  }
+
+  /// Makes a layer of what waits for one to take it: a convolution of 1 by 1, channel by channel.
+  void emit_waiting() {
+    if (waiting_.changes_nothing()) return;
+    const Affine affine = std::exchange(waiting_, {});
+    if (!layout_.is_bound()) refuse(where_waiting_, "is applied to the sample itself");
+    LayerSpec layer{};
+    layer.outputs = layout_.shape().channels;
+    // One channel's depthwise convolution is a convolution.
+    layer.kind = layer.outputs == 1 ? LayerKind::kConv : LayerKind::kDepthwiseConv;
+    layer.window = {.height = 1, .width = 1, .stride_height = 1, .stride_width = 1};
+    RealLayer parameters{where_waiting_, {}, {}};
+    for (std::size_t channel = 0; channel < layer.outputs; ++channel) {
+      parameters.weights.push_back(affine.factor(channel));
+      parameters.biases.push_back(affine.summand(channel));
+    }
+    emit_with_parameters(layer, std::move(parameters));
+  }
+
+  /// Numbers that differ along the channels only, in our order; or one for all. `extents` are
+  /// counted from the last axis, as ONNX does.
+  std::vector<double> along_channels(const Step& step, const std::vector<double>& values,
+                                     const std::vector<std::int64_t>& extents) {
+    if (values.size() == 1) return values;
+    const std::size_t rank = layout_.rank();
+    const auto is_one = [](std::int64_t extent) { return extent == 1; };
+    const auto first = std::find_if_not(extents.begin(), extents.end(), is_one);
+    const auto axis = static_cast<std::size_t>(first - extents.begin()) + rank - extents.size();
+    const bool is_one_axis = extents.size() <= rank && first != extents.end() && axis != 0 &&
+                             std::all_of(first + 1, extents.end(), is_one);
+    if (is_one_axis && rank == 2) layout_.bind_vector();
+    if (is_one_axis && rank > 2) bind_image(step, axis);
+    if (!is_one_axis || layout_.extent(axis) != values.size() ||
+        (rank > 2 && !layout_.is_channel_axis(axis))) {
+      refuse(step.where,
+             "has " + std::to_string(values.size()) + " constants: expected one, or one a channel");
+    }
+    if (rank > 2) return values;
+    std::vector<double> ours(values.size());
+    const std::vector<std::uint32_t> order = layout_.our_order();
+    for (std::size_t i = 0; i < ours.size(); ++i) ours[order[i]] = values[i];
+    return ours;
+  }
+
+  /// The constant that a step combines its value with.
+  std::vector<double> other_operand(const Step& step) {
+    const RealTensor constant =
+        reals(step, step.data_input == 0 ? 1 : 0, "number to combine its value with");
+    return along_channels(step, constant.values, constant.extents);
+  }
+
+  void add(const Step& step) {
+    std::vector<double> summands = other_operand(step);
+    apply(step, {std::vector<double>(summands.size(), 1), std::move(summands)});
+  }
+
+  void subtract(const Step& step) {
+    std::vector<double> numbers = other_operand(step);
+    const bool is_subtrahend = step.data_input == 0;
+    for (double& number : numbers) number = is_subtrahend ? -number : number;
+    apply(step, {std::vector<double>(numbers.size(), is_subtrahend ? 1 : -1), std::move(numbers)});
+  }
+
+  void multiply(const Step& step) {
+    std::vector<double> factors = other_operand(step);
+    const std::size_t count = factors.size();
+    apply(step, {std::move(factors), std::vector<double>(count)});
+  }
+
+  void divide(const Step& step) {
+    require_data_first(step);
+    std::vector<double> factors = other_operand(step);
+    const std::size_t count = factors.size();
+    for (double& factor : factors) factor = 1 / factor;
+    apply(step, {std::move(factors), std::vector<double>(count)});
+  }
+
+  void normalize(const Step& step) {
+    require_data_first(step);
+    if (integer_attribute(step, "training_mode", 0) != 0) {
+      refuse(step.where, "training_mode is on: export the model for inference");
+    }
+    std::vector<std::vector<double>> constants;
+    for (const char* what : {"scale", "bias", "mean", "variance"}) {
+      const std::vector<double> values = reals(step, constants.size() + 1, what).values;
+      if (values.size() != layout_.extent(1)) {
+        refuse(step.where, std::to_string(values.size()) + " numbers as " + what + ": expected " +
+                               std::to_string(layout_.extent(1)));
+      }
+      std::vector<std::int64_t> extents(layout_.rank(), 1);
+      extents[1] = static_cast<std::int64_t>(values.size());
+      constants.push_back(along_channels(step, values, extents));
+    }
+    const double epsilon = real_attribute(step, "epsilon", 1e-5);
+    Affine affine{constants[0], constants[1]};
+    for (std::size_t c = 0; c < affine.factors.size(); ++c) {
+      const double variance = constants[3][c] + epsilon;
+      if (!(variance > 0)) refuse(step.where, "variance " + std::to_string(c) + " is not above 0");
+      affine.factors[c] /= std::sqrt(variance);
+      affine.summands[c] -= constants[2][c] * affine.factors[c];
+    }
+    apply(step, affine);
   }
 
   void bind_image(const Step& step, std::size_t channel_axis) {
@@ -145,7 +303,7 @@ class Importer {
     const std::vector<std::int64_t> said = integers_attribute(step, "kernel_shape");
     if (!said.empty() && said != kernel) refuse(step.where, "kernel_shape is not the weights'");
     LayerSpec layer{};
-    layer.window = window_of(step, kernel, layout_.shape());
+    layer.window = window_of(step, kernel, layout_.shape(), take_padding(step));
     layer.outputs = width_of(weights.extents[0], step.where);
     const bool depthwise = is_depthwise(step, weights.extents);
     layer.kind = depthwise ? LayerKind::kDepthwiseConv : LayerKind::kConv;
@@ -153,8 +311,44 @@ class Importer {
     parameters.weights =
         depthwise ? channels_last(weights.values, 1, layer.outputs)
                   : channels_last(weights.values, layer.outputs, layout_.shape().channels);
+    const Window& window = layer.window;
+    const bool adds_zeros =
+        (window.pad_top | window.pad_bottom | window.pad_left | window.pad_right) != 0;
+    // The zeros are not among the values that are waiting to be scaled.
+    if (adds_zeros) emit_waiting();
     emit_with_parameters(layer, std::move(parameters));
     layout_.set_image(output_);
+  }
+
+  /// What a Pad before put around the axes of the kernel.
+  std::vector<ValueLayout::Padding> take_padding(const Step& step) {
+    if (!layout_.is_padded()) return {};
+    std::vector<ValueLayout::Padding> paddings = layout_.paddings();
+    if (paddings[0].before != 0 || paddings[0].after != 0) {
+      refuse(step.where, "follows a Pad of the channels: expected one of height and width");
+    }
+    layout_.clear_padding();
+    paddings.erase(paddings.begin());
+    return paddings;
+  }
+
+  void pad(const Step& step) {
+    if (text_attribute(step, "mode", "constant") != "constant") {
+      refuse(step.where, "mode is not constant: expected zeros");
+    }
+    const onnx::TensorProto* value = chain_.constant(step, 2);
+    const std::vector<double> values = value != nullptr
+                                           ? read_reals(*value, step.where).values
+                                           : std::vector<double>{real_attribute(step, "value", 0)};
+    if (values != std::vector<double>{0} || step.node->input_size() > 3) {
+      refuse(step.where, "expected zeros, and pads for all axes");
+    }
+    std::vector<std::int64_t> pads = integers_attribute(step, "pads");
+    if (const auto computed = integers(step, 1); computed) {
+      pads.clear();
+      for (const ShapeNumber& number : *computed) pads.push_back(number.value_or(-1));
+    }
+    layout_.pad(pads, step.where);
   }
 
   bool is_depthwise(const Step& step, const std::vector<std::int64_t>& extents) const {
@@ -228,67 +422,6 @@ class Importer {
     layout_.set_vector(layer.outputs);
   }
 
-  void add_bias(const Step& step) {
-    const RealTensor bias = reals(step, 1 - std::min<std::size_t>(step.data_input, 1), "bias");
-    if (!takes_bias_) refuse(step.where, "expected directly after a Conv, Gemm or MatMul");
-    std::vector<double>& sums = parameters_.back().biases;
-    const bool is_scalar = bias.values.size() == 1;
-    if (!is_scalar && (bias.values.size() != sums.size() || !is_along_channels(bias.extents))) {
-      refuse(step.where,
-             "adds " + std::to_string(bias.values.size()) + " numbers: expected one a channel");
-    }
-    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += bias.values[is_scalar ? 0 : i];
-  }
-
-  /// Whether a constant, its axes counted from the last, differs along the channels only.
-  [[nodiscard]] bool is_along_channels(const std::vector<std::int64_t>& extents) const {
-    if (extents.size() > layout_.rank()) return false;
-    const std::size_t missing = layout_.rank() - extents.size();
-    for (std::size_t i = 0; i < extents.size(); ++i) {
-      if (extents[i] != 1 && !layout_.is_channel_axis(i + missing)) return false;
-    }
-    return true;
-  }
-
-  void fold_normalization(const Step& step) {
-    require_data_first(step);
-    if (!takes_bias_ || !layout_.is_channel_axis(1)) {
-      refuse(step.where, "expected directly after a Conv, Gemm or MatMul, into which it is folded");
-    }
-    if (integer_attribute(step, "training_mode", 0) != 0) {
-      refuse(step.where, "training_mode is on: export the model for inference");
-    }
-    RealLayer& layer = parameters_.back();
-    const std::size_t channels = layer.biases.size();
-    std::vector<std::vector<double>> constants;
-    for (const char* what : {"scale", "bias", "mean", "variance"}) {
-      constants.push_back(reals(step, constants.size() + 1, what).values);
-      if (constants.back().size() != channels) {
-        refuse(step.where, std::to_string(constants.back().size()) + " numbers as " + what +
-                               ": expected " + std::to_string(channels));
-      }
-    }
-    fold(step, constants, layer);
-  }
-
-  void fold(const Step& step, const std::vector<std::vector<double>>& constants,
-            RealLayer& layer) const {
-    const std::size_t channels = layer.biases.size();
-    const double epsilon = real_attribute(step, "epsilon", 1e-5);
-    const bool channels_last =
-        spec_.layers[spec_.layer_count - 1U].kind == LayerKind::kDepthwiseConv;
-    const std::size_t fan_in = layer.weights.size() / channels;
-    for (std::size_t c = 0; c < channels; ++c) {
-      const double variance = constants[3][c] + epsilon;
-      if (!(variance > 0)) refuse(step.where, "variance " + std::to_string(c) + " is not above 0");
-      const double factor = constants[0][c] / std::sqrt(variance);
-      for (std::size_t i = 0; i < fan_in; ++i) {
-        layer.weights[channels_last ? i * channels + c : c * fan_in + i] *= factor;
-      }
-      layer.biases[c] = (layer.biases[c] - constants[2][c]) * factor + constants[1][c];
-    }
-  }
-
   void pool(const Step& step) {
     bind_image(step, 1);
     layout_.require_channels_first(step.where);
@@ -301,8 +434,28 @@ class Importer {
     layer.kind = step.node->op_type() == "MaxPool" ? LayerKind::kMaxPool : LayerKind::kAveragePool;
     layer.outputs = layout_.shape().channels;
     layer.window = window_of(step, kernel, layout_.shape());
+    if (layer.kind == LayerKind::kMaxPool) emit_waiting_that_turns_order();
     emit(layer, layout_.shape(), step.where);
     layout_.set_image(output_);
+  }
+
+  /// An average is scaled as its values are; a maximum only if their order stays.
+  void emit_waiting_that_turns_order() {
+    const auto turns_order = [](double factor) { return factor < 0; };
+    if (std::any_of(waiting_.factors.begin(), waiting_.factors.end(), turns_order)) emit_waiting();
+  }
+
+  void global_maximum(const Step& step) {
+    bind_image(step, 1);
+    layout_.require_channels_first(step.where);
+    emit_waiting_that_turns_order();
+    const Shape& shape = layout_.shape();
+    std::vector<std::int64_t> kernel{shape.height, shape.width};
+    if (layout_.rank() == 3) kernel.erase(kernel.begin());
+    LayerSpec layer{LayerKind::kMaxPool, shape.channels};
+    layer.window = window_of(step, kernel, shape);
+    emit(layer, shape, step.where);
+    layout_.set_mean(1, true);
   }
 
   void global_average(const Step& step) {
@@ -337,6 +490,7 @@ class Importer {
 
   void emit_activation(const Step& step, LayerKind kind, std::uint16_t slope = 0) {
     if (!layout_.is_bound()) refuse(step.where, "is applied to the sample itself");
+    emit_waiting();
     LayerSpec layer{kind, layout_.shape().channels};
     layer.negative_slope_q15 = slope;
     emit(layer, layout_.shape(), step.where);
@@ -391,11 +545,17 @@ class Importer {
 
   void reshape(const Step& step) {
     require_data_first(step);
-    const onnx::TensorProto* shape = chain_.constant(step, 1);
-    if (shape == nullptr || integer_attribute(step, "allowzero", 0) != 0) {
-      refuse(step.where, "expected its new shape as a constant, and allowzero 0");
+    const std::optional<std::vector<ShapeNumber>> shape = integers(step, 1);
+    if (!shape) refuse(step.where, "expected its new shape as a constant or computed");
+    std::vector<std::int64_t> extents;
+    for (const ShapeNumber& extent : *shape) {
+      if (!extent && !extents.empty()) refuse(step.where, "moves the batch from the first axis");
+      if (extent == 0 && integer_attribute(step, "allowzero", 0) != 0) {
+        refuse(step.where, "makes a value of extent 0");
+      }
+      const bool is_batch = extents.empty() && (!extent || extent == chain_.batch());
+      extents.push_back(is_batch ? 0 : *extent);  // 0 keeps what is there
     }
-    const std::vector<std::int64_t> extents = read_integers(*shape, step.where);
     move_axes(step, [&] { layout_.reshape(extents, step.where); });
   }
 
@@ -419,6 +579,8 @@ class Importer {
     if (end == End::kSoftmax) check_softmax(last);
     if (end == End::kPlain) import(last);
     if (!layout_.is_bound()) refuse(last.where, "the model computes nothing");
+    if (layout_.is_padded()) refuse(last.where, "follows a Pad: expected a Conv");
+    emit_waiting();
     spec_.loss = options_.loss ? *options_.loss : suggested_loss(end);
     if (end == End::kSoftmax && spec_.loss != Loss::kSoftmaxCrossEntropy) {
       refuse(last.where, std::string("does not go with ") + name_of(spec_.loss) +
@@ -498,10 +660,13 @@ class Importer {
 
   const OnnxChain& chain_;
   const ImportOptions& options_;
+  ShapeArithmetic shapes_;
   ValueLayout layout_;
   ModelSpec spec_;
-  Shape output_{};           // of the layer that was emitted last
-  bool takes_bias_ = false;  // the last layer has parameters, and nothing was computed since
+  Shape output_{};            // of the layer that was emitted last
+  bool is_foldable_ = false;  // the last layer has parameters, and nothing was computed since
+  Affine waiting_;            // what was computed since and is in no layer yet
+  std::string where_waiting_;
   std::vector<RealLayer> parameters_;
 };
 

@@ -50,11 +50,9 @@ std::uint8_t byte(const Step& step, const char* name, std::int64_t value, std::i
   return static_cast<std::uint8_t>(value);
 }
 
-/// Zeros before and after one axis.
-struct Padding {
-  std::int64_t before = 0;
-  std::int64_t after = 0;
-};
+using Padding = ValueLayout::Padding;
+
+Padding sum(const Padding& a, const Padding& b) { return {a.before + b.before, a.after + b.after}; }
 
 /// As ONNX defines SAME: as many places as ceil(extent / stride).
 Padding same_padding(std::int64_t extent, std::int64_t kernel, std::int64_t stride, bool upper) {
@@ -71,12 +69,13 @@ std::array<Padding, 2> explicit_padding(const Step& step, std::size_t rank) {
     refuse(step, "pads has " + std::to_string(pads.size()) + " numbers: expected " +
                      std::to_string(2 * rank));
   }
+  for (const std::int64_t pad : pads) (void)byte(step, "pads", pad, 0);
   if (rank == 1) return {Padding{}, Padding{pads[0], pads[1]}};
   return {Padding{pads[0], pads[2]}, Padding{pads[1], pads[3]}};
 }
 
 std::array<Padding, 2> padding_of(const Step& step, std::size_t rank, const Pair& kernel,
-                                  const Pair& strides, const Shape& input) {
+                                  const Pair& strides, const Pair& input) {
   const std::string mode = text_attribute(step, "auto_pad", "NOTSET");
   if (mode == "NOTSET") return explicit_padding(step, rank);
   if (mode == "VALID") return {};
@@ -84,8 +83,8 @@ std::array<Padding, 2> padding_of(const Step& step, std::size_t rank, const Pair
   if (!upper && mode != "SAME_LOWER") {
     refuse(step, "auto_pad is no mode: expected NOTSET, VALID, SAME_UPPER or SAME_LOWER");
   }
-  return {same_padding(input.height, kernel[0], strides[0], upper),
-          same_padding(input.width, kernel[1], strides[1], upper)};
+  return {same_padding(input[0], kernel[0], strides[0], upper),
+          same_padding(input[1], kernel[1], strides[1], upper)};
 }
 
 }  // namespace
@@ -111,6 +110,11 @@ std::vector<std::int64_t> integers_attribute(const Step& step, const char* name)
   return {found->ints().begin(), found->ints().end()};
 }
 
+const onnx::TensorProto* tensor_attribute(const Step& step, const char* name) {
+  const AttributeProto* found = find(step, name, AttributeProto::TENSOR);
+  return found == nullptr ? nullptr : &found->t();
+}
+
 std::vector<std::int64_t> axes_of(const OnnxChain& chain, const Step& step) {
   const onnx::TensorProto* constant = chain.constant(step, 1);
   std::vector<std::int64_t> axes =
@@ -119,7 +123,8 @@ std::vector<std::int64_t> axes_of(const OnnxChain& chain, const Step& step) {
   return axes;
 }
 
-Window window_of(const Step& step, const std::vector<std::int64_t>& kernel, const Shape& input) {
+Window window_of(const Step& step, const std::vector<std::int64_t>& kernel, const Shape& input,
+                 const std::vector<Padding>& around) {
   const std::size_t rank = kernel.size();
   const Pair extents = pair_of(step, "kernel_shape", kernel, rank);
   const Pair strides = pair_of(step, "strides", integers_attribute(step, "strides"), rank);
@@ -131,7 +136,15 @@ Window window_of(const Step& step, const std::vector<std::int64_t>& kernel, cons
                 .width = byte(step, "kernel_shape", extents[1], 1),
                 .stride_height = byte(step, "strides", strides[0], 1),
                 .stride_width = byte(step, "strides", strides[1], 1)};
-  const auto [rows, columns] = padding_of(step, rank, extents, strides, input);
+  Padding above;
+  Padding beside;
+  if (!around.empty()) beside = around.back();
+  if (around.size() == 2) above = around.front();
+  const Pair padded = {input.height + above.before + above.after,
+                       input.width + beside.before + beside.after};
+  auto [rows, columns] = padding_of(step, rank, extents, strides, padded);
+  rows = sum(rows, above);
+  columns = sum(columns, beside);
   window.pad_top = byte(step, "pads", rows.before, 0);
   window.pad_bottom = byte(step, "pads", rows.after, 0);
   window.pad_left = byte(step, "pads", columns.before, 0);

@@ -7,6 +7,7 @@
 
 #include "onnx_chain.h"
 #include "skep/model_spec.h"
+#include "value_layout.h"
 
 namespace skep::exchange {
 
@@ -15,6 +16,8 @@ namespace skep::exchange {
                                              std::int64_t absent);
 [[nodiscard]] double real_attribute(const Step& step, const char* name, double absent);
 [[nodiscard]] std::string text_attribute(const Step& step, const char* name, const char* absent);
+/// Null if it is absent.
+[[nodiscard]] const onnx::TensorProto* tensor_attribute(const Step& step, const char* name);
 /// Empty if it is absent.
 [[nodiscard]] std::vector<std::int64_t> integers_attribute(const Step& step, const char* name);
 
@@ -23,10 +26,12 @@ namespace skep::exchange {
 [[nodiscard]] std::vector<std::int64_t> axes_of(const OnnxChain& chain, const Step& step);
 
 /// Window of a convolution or pool whose kernel has the extents `kernel`, [height][width] or
-/// [width], on an input of shape `input`. Errors: ExchangeError of kUnsupported naming the
+/// [width], on an input of shape `input` with `around` zeros an axis of the kernel, none if empty,
+/// which become the window's. Errors: ExchangeError of kUnsupported naming the
 /// attribute: dilations, ceil_mode or storage_order, extents of another rank, negative padding,
 /// numbers above 255.
 [[nodiscard]] Window window_of(const Step& step, const std::vector<std::int64_t>& kernel,
-                               const Shape& input);
+                               const Shape& input,
+                               const std::vector<ValueLayout::Padding>& around = {});
 
 }  // namespace skep::exchange

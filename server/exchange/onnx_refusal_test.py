@@ -14,6 +14,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "testing"))
 import numpy as np
+import onnx
+import onnx_exports
 import onnx_models
 from onnx import TensorProto, helper, numpy_helper
 
@@ -314,28 +316,127 @@ class RefusalTest(unittest.TestCase):
             node(model, "Gemm").input[0] = node(model, "AveragePool").output[0]
         self.refused(image, "Unsupported", "Gemm", "rank 4", "Flatten")
 
-    def test_what_follows_only_a_layer(self):
-        def swap(model):  # ReLU before normalisation
-            norm, relu = node(model, "BatchNormalization"), node(model, "Relu")
-            relu.input[0], norm.input[0] = norm.input[0], relu.output[0]
-            norm.output[0], relu.output[0] = "n", "r"
-            norm.input[0] = "r"
-            node(model, "MaxPool").input[0] = "n"
-            model.graph.node.remove(relu)
-            model.graph.node.insert(1, relu)
-        self.refused(swap, "Unsupported", "BatchNormalization", "directly after")
+    def test_normalization(self):
         self.integer("BatchNormalization", "training_mode", 1, "training_mode")
         self.refused(lambda m: poison(-5, 4)(m, node(m, "BatchNormalization")), "Unsupported",
                      "variance")
 
-        def late(model):
-            add, relu = node(model, "Add"), node(model, "Relu")
-            relu.input[0], add.input[0] = add.input[0], "r"
-            add.output[0], relu.output[0] = "a", "r"
-            node(model, "MatMul", 1).input[0] = "a"
-            model.graph.node.remove(relu)
-            model.graph.node.insert(1, relu)
-        self.refused(late, "Unsupported", "Add", "directly after", make=onnx_models.keras_mlp)
+        for field in range(1, 5):
+            self.refused(lambda m: set_constant(m, node(m, "BatchNormalization").input[field],
+                                                np.ones(7, np.float32)),
+                         "Unsupported", "BatchNormalization", "7 numbers", "expected 6")
+        self.refused(lambda m: set_constant(m, node(m, "BatchNormalization").input[1],
+                                            np.full(6, 1e30, np.float32)), "TooLarge")
+
+    def test_factors_and_summands(self):
+        """Between a convolution of 6 channels and its ReLU, and before the first layer."""
+        def insert(kind, array, first=False):
+            def change(model):
+                constant = numpy_helper.from_array(np.asarray(array, np.float32), "extra")
+                model.graph.initializer.append(constant)
+                relu = node(model, "Relu")
+                inputs = [relu.input[0], "extra"]
+                model.graph.node.insert(2, helper.make_node(
+                    kind, inputs[::-1] if first else inputs, ["scaled"], name="extra"))
+                relu.input[0] = "scaled"
+            return change
+        for kind in ("Add", "Sub", "Mul", "Div"):
+            # Along the width, along two axes, of one more axis, of the batch.
+            for shape in ((11,), (6, 1, 11), (1, 1, 6, 1, 1), (2, 1, 1, 1), (6,), (0,)):
+                self.refused(insert(kind, np.ones(shape)), "Unsupported", f"'extra' ({kind})",
+                             "one a channel")
+        self.refused(insert("Div", 1, first=True), "Unsupported", "constants after")
+        self.refused(insert("Div", np.zeros((1, 6, 1, 1))), "InvalidArgument", "Conv")
+        self.refused(insert("Mul", np.full((1, 6, 1, 1), np.nan)), "InvalidArgument", "NaN")
+        self.refused(insert("Add", np.full((1, 6, 1, 1), np.inf)), "InvalidArgument", "infinite")
+
+        def branches(model):
+            gemm = node(model, "Gemm")
+            model.graph.node.append(helper.make_node("Mul", [gemm.input[0]] * 2, ["m"], name="sq"))
+        self.refused(branches, "Unsupported", "'sq' (Mul) joins 2 values")
+
+    def test_padding(self):
+        """Before the second convolution."""
+        def insert(pads, behind="Conv", value=None, **attributes):
+            def change(model):
+                model.graph.initializer.append(
+                    numpy_helper.from_array(np.asarray(pads, np.int64), "pads"))
+                inputs = ["", "pads"]
+                if value is not None:
+                    model.graph.initializer.append(
+                        numpy_helper.from_array(np.asarray(value, np.float32), "value"))
+                    inputs.append("value")
+                reader = node(model, behind, 1 if behind == "Conv" else 0)
+                inputs[0] = reader.input[0]
+                at = list(model.graph.node).index(reader)
+                model.graph.node.insert(at, helper.make_node("Pad", inputs, ["padded"],
+                                                             name="pad", **attributes))
+                reader.input[0] = "padded"
+            return change
+        zeros = [0] * 8
+        self.refused(insert(zeros[:6]), "Unsupported", "'pad' (Pad)", "6 numbers: expected 8")
+        self.refused(insert([0, 0, 0, -1, 0, 0, 0, 0]), "Unsupported", "0 to 255")
+        self.refused(insert([0, 0, 0, 2**62, 0, 0, 0, 2**62]), "Unsupported", "0 to 255")
+        self.refused(insert([1, 0, 0, 0, 0, 0, 0, 0]), "Unsupported", "batch")
+        self.refused(insert([0, 1, 0, 0, 0, 0, 0, 0]), "Unsupported", "channels")
+        self.refused(insert(zeros, value=1), "Unsupported", "expected zeros")
+        self.refused(insert(zeros, mode="reflect"), "Unsupported", "mode")
+        self.refused(insert(zeros, behind="MaxPool"), "Unsupported", "(MaxPool)", "expected a Conv")
+        self.refused(insert([0, 0, 0, 3, 0, 0, 0, 0]), "InvalidArgument", "conv")
+
+    def test_computed_shapes(self):
+        """x.view(x.size(0), -1), with another operator each time."""
+        view = onnx_exports.FOLDER / "torch_view_torchscript_13.onnx"
+
+        def make():
+            return onnx_models.Case("view", onnx.load(view), (), None, "", [])
+
+        def replace(kind, new, **attributes):
+            def change(model):
+                old = node(model, kind)
+                made = helper.make_node(new, [*old.input], [*old.output], name="changed",
+                                        **attributes)
+                old.CopyFrom(made)
+            return change
+        self.refused(replace("Concat", "Concat", axis=1), "Unsupported", "axis 1", make=make)
+        self.refused(replace("Unsqueeze", "Cast", to=1), "Unsupported", "element type 1", make=make)
+        self.refused(replace("Unsqueeze", "NonZero"), "Unsupported", "'changed' (NonZero)",
+                     "accepted are", make=make)
+        self.refused(replace("Unsqueeze", "Transpose", perm=[0]), "Unsupported", "two axes",
+                     make=make)
+        self.refused(replace("Shape", "Shape", start=1), "Unsupported", "all extents", make=make)
+
+        def out_of_range(model):
+            constant = next(n for n in model.graph.node
+                            if n.op_type == "Constant" and n.output[0] in node(model, "Gather").input)
+            constant.attribute[0].t.CopyFrom(numpy_helper.from_array(np.array(4, np.int64)))
+        self.refused(out_of_range, "Unsupported", "Gather", "number 4 of 4", make=make)
+
+        def later(model):  # the shape of what the Reshape itself makes
+            node(model, "Shape").input[0] = node(model, "Reshape").output[0]
+        self.refused(later, "Unsupported", "Shape", "before it", make=make)
+
+        def batch_last(model):
+            inputs = node(model, "Concat").input
+            inputs[0], inputs[1] = inputs[1], inputs[0]
+        self.refused(batch_last, "Unsupported", "Reshape", "batch", make=make)
+
+        def grows(model):
+            concat = node(model, "Concat")
+            for i in range(10):
+                model.graph.node.insert(
+                    list(model.graph.node).index(node(model, "Concat", i)) + 1,
+                    helper.make_node("Concat", [node(model, "Concat", i).output[0]] * 2, [f"g{i}"],
+                                     name=f"grow{i}", axis=0))
+            self.assertEqual(concat.op_type, "Concat")
+            node(model, "Reshape").input[1] = "g9"
+        self.refused(grows, "TooLarge", "grow5", "more than 64 numbers", make=make)
+
+        def many(model):
+            model.graph.node.extend(
+                helper.make_node("Shape", ["input"], [f"s{i}"], name=f"many{i}")
+                for i in range(260))
+        self.refused(many, "TooLarge", "more than 256", make=make)
 
     def test_activations(self):
         for alpha in (0.0, -0.5, 1.0, float("nan"), float("inf")):

@@ -108,10 +108,14 @@ void ValueLayout::transpose(const std::vector<std::int64_t>& permutation,
   }
   if (!valid) refuse(where, "perm is no order of the axes that leaves the batch first");
   std::vector<Axis> axes;
+  std::vector<Padding> paddings;
   for (std::size_t i = 1; i < permutation.size(); ++i) {
-    axes.push_back(axes_[static_cast<std::size_t>(permutation[i]) - 1]);
+    const std::size_t from = static_cast<std::size_t>(permutation[i]) - 1;
+    axes.push_back(axes_[from]);
+    if (is_padded()) paddings.push_back(paddings_[from]);
   }
   axes_ = std::move(axes);
+  paddings_ = std::move(paddings);
 }
 
 void ValueLayout::squeeze(const std::vector<std::int64_t>& axes, const std::string& where) {
@@ -122,14 +126,21 @@ void ValueLayout::squeeze(const std::vector<std::int64_t>& axes, const std::stri
       refuse(where, "axis " + std::to_string(index + 1) + " has extent " +
                         std::to_string(extent_of(axes_[index])) + ": expected 1");
     }
+    if (is_padded() && (paddings_[index].before != 0 || paddings_[index].after != 0)) {
+      refuse(where, "axis " + std::to_string(index + 1) + " is padded: expected extent 1");
+    }
     goes[index] = true;
   }
   std::vector<Axis> rest;
+  std::vector<Padding> paddings;
   for (std::size_t i = 0; i < axes_.size(); ++i) {
-    if (!goes[i]) rest.push_back(axes_[i]);
+    if (goes[i]) continue;
+    rest.push_back(axes_[i]);
+    if (is_padded()) paddings.push_back(paddings_[i]);
   }
   if (rest.empty()) refuse(where, "leaves nothing but the batch");
   axes_ = std::move(rest);
+  paddings_ = std::move(paddings);
 }
 
 void ValueLayout::unsqueeze(const std::vector<std::int64_t>& axes, const std::string& where) {
@@ -144,9 +155,30 @@ void ValueLayout::unsqueeze(const std::vector<std::int64_t>& axes, const std::st
   }
   std::vector<Axis> result;
   result.reserve(is_new.size());
-  auto next = axes_.begin();
-  for (const bool added : is_new) result.push_back(added ? Axis{} : *next++);
+  std::vector<Padding> paddings;
+  std::size_t next = 0;
+  for (const bool added : is_new) {
+    result.push_back(added ? Axis{} : axes_[next]);
+    if (is_padded()) paddings.push_back(added ? Padding{} : paddings_[next]);
+    if (!added) ++next;
+  }
   axes_ = std::move(result);
+  paddings_ = std::move(paddings);
+}
+
+void ValueLayout::pad(const std::vector<std::int64_t>& pads, const std::string& where) {
+  if (pads.size() != 2 * rank()) {
+    refuse(where, "pads has " + std::to_string(pads.size()) + " numbers: expected " +
+                      std::to_string(2 * rank()));
+  }
+  const auto is_zeros = [](std::int64_t pad) { return pad >= 0 && pad <= UINT8_MAX; };
+  if (!std::all_of(pads.begin(), pads.end(), is_zeros)) {
+    refuse(where, "pads has a number outside of 0 to 255");
+  }
+  if (pads[0] != 0 || pads[rank()] != 0) refuse(where, "pads the batch");
+  std::vector<Padding> paddings;
+  for (std::size_t i = 1; i < rank(); ++i) paddings.push_back({pads[i], pads[i + rank()]});
+  paddings_ = std::move(paddings);
 }
 
 std::vector<std::uint64_t> ValueLayout::resolve(const std::vector<std::int64_t>& extents,

@@ -19,6 +19,12 @@ namespace skep::exchange {
 /// and leave the layout as it was.
 class ValueLayout {
  public:
+  /// Zeros before and after one axis.
+  struct Padding {
+    std::int64_t before = 0;
+    std::int64_t after = 0;
+  };
+
   /// Of the graph's input. Its axes are the sample's, as they are, until bind_image().
   explicit ValueLayout(const std::vector<std::uint32_t>& extents);
 
@@ -37,6 +43,7 @@ class ValueLayout {
   [[nodiscard]] std::size_t rank() const { return axes_.size() + 1; }
   [[nodiscard]] std::uint64_t extent(std::size_t axis) const;
 
+  // What moves axes takes their padding along; nothing else may be called on a padded value.
   void transpose(const std::vector<std::int64_t>& permutation, const std::string& where);
   void squeeze(const std::vector<std::int64_t>& axes, const std::string& where);
   void unsqueeze(const std::vector<std::int64_t>& axes, const std::string& where);
@@ -44,6 +51,14 @@ class ValueLayout {
   void reshape(const std::vector<std::int64_t>& extents, const std::string& where);
   /// All axes into one. Our values become a plain vector.
   void flatten();
+
+  /// Zeros around the value, `pads` as ONNX has them for all axes: those before, then those after.
+  /// The extents stay what they are: a convolution takes the zeros as its own.
+  void pad(const std::vector<std::int64_t>& pads, const std::string& where);
+  [[nodiscard]] bool is_padded() const { return !paddings_.empty(); }
+  /// Of each axis but the batch's. Requires is_padded().
+  [[nodiscard]] const std::vector<Padding>& paddings() const { return paddings_; }
+  void clear_padding() { paddings_.clear(); }
 
   /// That axis 1 has the channels and the others are height and width, or width alone.
   void require_channels_first(const std::string& where) const;
@@ -60,7 +75,8 @@ class ValueLayout {
   void set_image(const Shape& shape);
   /// After a layer whose output is a plain vector of `channels`.
   void set_vector(std::uint16_t channels);
-  /// After a mean over all axes but `channel_axis`, which then have extent 1, or are gone.
+  /// After a mean or maximum over all axes but `channel_axis`, which then have extent 1, or are
+  /// gone.
   void set_mean(std::size_t channel_axis, bool keep_axes);
 
  private:
@@ -85,8 +101,9 @@ class ValueLayout {
   [[nodiscard]] static std::vector<std::uint32_t> order(const Axis& dimensions, const Axis& stored);
 
   std::vector<Axis> axes_;
-  Axis stored_;  // the order in which our values lie
-  Axis input_;   // the graph's input as it lies, in the terms of input_stored_
+  std::vector<Padding> paddings_;  // empty, or one an axis
+  Axis stored_;                    // the order in which our values lie
+  Axis input_;                     // the graph's input as it lies, in the terms of input_stored_
   Axis input_stored_;
   Shape input_shape_{};
   Shape shape_{};

@@ -22,6 +22,11 @@ class Case:
     kinds: list  # of our layers
     loss: str = "softmax_cross_entropy"
     ask_loss: bool = False  # the file does not say: it is given as an option
+    content: bytes | None = None  # the file, where `model` has outputs that it has not
+    ours: tuple | None = None  # [W, C] that the network itself makes of a sample
+
+    def file(self):
+        return self.content or self.model.SerializeToString()
 
 
 class Graph:
@@ -195,6 +200,47 @@ def torch_sigmoid_inside():
                 ["dense", "sigmoid", "dense"], ask_loss=True)
 
 
+def torch_as_traced():
+    """(x - mean) / deviation, Conv1d(3, 6, 3), ReLU, BatchNorm1d of both signs, MaxPool1d(2),
+    Conv1d(6, 6, 3) and x.flatten(1), Linear: dynamo=True with optimize=False, whose constants are
+    attributes, on a batch of 40; weights that two layers share are an Identity of one, as
+    dynamo=False writes them."""
+    g = Graph(14, (3, 20), opset=20, batch=40)
+    statistics = [g.random.uniform(low, high, (3, 1)).astype(np.float32)
+                  for low, high in ((-1, 1), (0.3, 2))]
+    v = g.op("Sub", "input", g.constant(statistics[0]))
+    v = g.op("Div", v, g.constant(statistics[1]))
+    v = g.op("Conv", v, g.weights(6, 3, 3), g.bias(6), kernel_shape=[3])
+    v = g.op("Relu", v)
+    ones = g.constant(np.ones(6, np.float32))
+    signs = g.constant(np.array([1, -1, 0.5, -2, 1, 1.5], np.float32))
+    v = g.op("BatchNormalization", v, signs, g.bias(6), g.bias(6), g.op("Identity", ones),
+             epsilon=1e-3)
+    v = g.op("MaxPool", v, kernel_shape=[2], strides=[2])
+    v = g.op("Conv", v, g.weights(6, 6, 3), ones, kernel_shape=[3])
+    v = g.op("Relu", v)
+    v = g.op("Reshape", v, g.op("Concat", g.op("Constant", value_ints=[40]),
+                                g.op("Constant", value_ints=[42]), axis=0), allowzero=1)
+    v = g.op("Gemm", v, g.weights(4, 42), g.bias(4), transB=1)
+    return Case("torch_as_traced", g.model(v), (3, 20), (0, 2, 1), v,
+                ["conv", "relu", "depthwise_conv", "max_pool", "conv", "relu", "flatten", "dense"])
+
+
+def keras_global_max():
+    """Conv2D(5, 3), ReLU, GlobalMaxPooling2D, Multiply by a number, Dense(3)."""
+    g = Graph(15, (7, 6, 2), opset=15)
+    v = g.op("Transpose", "input", perm=[0, 3, 1, 2])
+    v = g.op("Conv", v, g.weights(5, 2, 3, 3), g.bias(5), kernel_shape=[3, 3])
+    v = g.op("Relu", v)
+    v = g.op("GlobalMaxPool", v)
+    v = g.op("Squeeze", v, g.constant(np.array([2, 3], np.int64)))
+    v = g.op("Mul", g.constant(np.float32(-0.7)), v)
+    v = g.op("Sub", g.constant(g.random.uniform(-1, 1, 5).astype(np.float32)), v)
+    v = g.op("MatMul", v, g.weights(5, 3))
+    return Case("keras_global_max", g.model(v), (7, 6, 2), (0, 1, 2, 3), v,
+                ["conv", "relu", "max_pool", "dense"])
+
+
 def keras_mlp():
     """Dense(8, relu), Dropout, Dense(3, softmax): tf2onnx writes MatMul and Add."""
     g = Graph(10, (6,), opset=15)
@@ -278,4 +324,4 @@ def all_cases():
     return [make() for make in (
         torch_mlp, torch_cnn, torch_conv1d, torch_mean, torch_dense_autoencoder,
         torch_conv_autoencoder, torch_flat_autoencoder, torch_binary, torch_sigmoid_inside,
-        keras_mlp, keras_conv1d, keras_ds_cnn, keras_cnn_flat)]
+        torch_as_traced, keras_global_max, keras_mlp, keras_conv1d, keras_ds_cnn, keras_cnn_flat)]

@@ -27,8 +27,9 @@ struct ImportOptions {
 /// The sample is [height][width][channels] if the graph works on an image or a series first,
 /// whichever order the graph's input has; otherwise it is the graph's input as it lies. Every
 /// weight is off by at most 2^(e − 1), half a unit of the last place of its layer's exponent e,
-/// every bias by 2^(e − 17), the slope of a LeakyRelu by 2^-16. Batch normalisation is folded into
-/// the layer before it and a Softmax at the end is part of the loss, as is a Sigmoid with binary
+/// every bias by 2^(e − 17), the slope of a LeakyRelu by 2^-16. Normalisation, a factor and a
+/// summand a channel, is folded into the layer before or behind it, or becomes a layer if neither
+/// can take it; a Softmax at the end is part of the loss, as is a Sigmoid with binary
 /// cross-entropy.
 ///
 /// Nothing outside of `file` is read. Errors, each naming node and operator: ExchangeError of
