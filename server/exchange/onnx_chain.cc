@@ -335,6 +335,11 @@ void OnnxChain::follow() {
       unsupported("value " + quoted(value) + " goes to " + at[0].where + " and to " + at[1].where +
                   ": expected a chain without branches");
     }
+    if (steps_.size() == kMaxOnnxSteps) {
+      throw ExchangeError(Status::kTooLarge, at.front().where + ": more than " +
+                                                 std::to_string(kMaxOnnxSteps) +
+                                                 " operators between input and output");
+    }
     steps_.push_back(at.front());
     value = at.front().node->output(0);
     // Cannot come back, as every operator has one input and every value one maker.

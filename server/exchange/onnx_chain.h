@@ -33,9 +33,9 @@ struct Step {
 /// Nothing outside of the bytes is read: external data is refused, no path is ever opened.
 class OnnxChain {
  public:
-  /// Errors: ExchangeError of kTooLarge for more than kMaxOnnxBytes; of kMalformed for what is no
-  /// ONNX model or contradicts itself; of kUnsupportedVersion for an opset outside of
-  /// kMinOnnxOpset … kMaxOnnxOpset; of kUnsupported naming the first operator that is not
+  /// Errors: ExchangeError of kTooLarge for more than kMaxOnnxBytes or kMaxOnnxSteps; of kMalformed
+  /// for what is no ONNX model or contradicts itself; of kUnsupportedVersion for an opset outside
+  /// of kMinOnnxOpset … kMaxOnnxOpset; of kUnsupported naming the first operator that is not
   /// accepted, or what makes the graph no chain.
   explicit OnnxChain(Bytes file);
 

@@ -113,7 +113,7 @@ class Importer {
 
   /// Input number `index`, constant or computed from extents; none if it is not there.
   [[nodiscard]] std::optional<std::vector<ShapeNumber>> integers(const Step& step,
-                                                                 std::size_t index) const {
+                                                                 std::size_t index) {
     if (const onnx::TensorProto* tensor = chain_.constant(step, index); tensor != nullptr) {
       const std::vector<std::int64_t> values = read_integers(*tensor, step.where);
       return std::vector<ShapeNumber>(values.begin(), values.end());

@@ -496,6 +496,11 @@ class RefusalTest(unittest.TestCase):
                     "Relu", [value if i == 0 else f"m{i - 1}"], [f"m{i}"], name=f"many{i}"))
             node(model, "Relu", 40).input[0] = "m39"
         self.refused(many, "TooLarge", "more than 24 layers", make=onnx_models.torch_mlp)
+        g = onnx_models.Graph(1, (9,))
+        v = "input"
+        for _ in range(1025):
+            v = g.op("Identity", v)
+        self.refused_bytes(g.model(v).SerializeToString(), "TooLarge", "more than 1024 operators")
         g = onnx_models.Graph(1, (600,))
         v = g.op("Gemm", "input", g.weights(600, 600), g.bias(600), transB=1)
         self.refused_bytes(g.model(v).SerializeToString(), "TooLarge", "262144 parameters")

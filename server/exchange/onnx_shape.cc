@@ -13,15 +13,7 @@ constexpr std::array<std::string_view, 11> kOperators = {
     "Cast",    "Concat", "ConstantOfShape", "Gather",    "Identity", "Mul",
     "Reshape", "Slice",  "Squeeze",         "Transpose", "Unsqueeze"};
 
-/// Of rank 0 to 2, row by row.
-struct Numbers {
-  std::vector<std::size_t> extents;
-  std::vector<ShapeNumber> values;
-
-  [[nodiscard]] std::size_t rank() const { return extents.size(); }
-};
-
-using Known = std::map<std::string, Numbers>;
+using Known = std::map<std::string, ShapeTensor>;
 
 [[noreturn]] void refuse(const Step& step, const std::string& what) {
   throw ExchangeError(Status::kUnsupported, step.where + ": " + what);
@@ -33,16 +25,16 @@ class Evaluation {
   Evaluation(const Step& step, const Known& known, const OnnxConstants& constants)
       : step_(step), known_(known), constants_(constants) {}
 
-  Numbers run() const {
+  ShapeTensor run() const {
     const std::string& op = step_.node->op_type();
-    Numbers result = op == "Concat"            ? concatenated()
-                     : op == "ConstantOfShape" ? filled()
-                     : op == "Gather"          ? gathered()
-                     : op == "Mul"             ? product()
-                     : op == "Reshape"         ? reshaped()
-                     : op == "Slice"           ? sliced()
-                     : op == "Transpose"       ? transposed()
-                                               : with_rank_of(op);
+    ShapeTensor result = op == "Concat"            ? concatenated()
+                         : op == "ConstantOfShape" ? filled()
+                         : op == "Gather"          ? gathered()
+                         : op == "Mul"             ? product()
+                         : op == "Reshape"         ? reshaped()
+                         : op == "Slice"           ? sliced()
+                         : op == "Transpose"       ? transposed()
+                                                   : with_rank_of(op);
     if (result.values.size() > ShapeArithmetic::kMaxNumbers) {
       throw ExchangeError(Status::kTooLarge, step_.where + ": computes a shape of more than " +
                                                  std::to_string(ShapeArithmetic::kMaxNumbers) +
@@ -52,7 +44,7 @@ class Evaluation {
   }
 
  private:
-  Numbers operand(std::size_t index) const {
+  ShapeTensor operand(std::size_t index) const {
     if (index >= static_cast<std::size_t>(step_.node->input_size())) {
       refuse(step_, "has no input " + std::to_string(index));
     }
@@ -95,16 +87,16 @@ class Evaluation {
     return values[0];
   }
 
-  void require_axis_0(std::int64_t axis, const Numbers& of) const {
+  void require_axis_0(std::int64_t axis, const ShapeTensor& of) const {
     if (of.rank() == 0 || (axis != 0 && axis + static_cast<std::int64_t>(of.rank()) != 0)) {
       refuse(step_, "computes a shape along axis " + std::to_string(axis) + ": expected axis 0");
     }
   }
 
-  Numbers concatenated() const {
-    Numbers result{{0}, {}};
+  ShapeTensor concatenated() const {
+    ShapeTensor result{{0}, {}};
     for (std::size_t i = 0; i < static_cast<std::size_t>(step_.node->input_size()); ++i) {
-      const Numbers part = operand(i);
+      const ShapeTensor part = operand(i);
       require_axis_0(integer_attribute(step_, "axis", 0), part);
       if (part.rank() != 1) refuse(step_, "joins shapes of rank " + std::to_string(part.rank()));
       result.values.insert(result.values.end(), part.values.begin(), part.values.end());
@@ -113,7 +105,7 @@ class Evaluation {
     return result;
   }
 
-  Numbers filled() const {
+  ShapeTensor filled() const {
     const std::vector<std::int64_t> extents = plain(0);
     const onnx::TensorProto* value = tensor_attribute(step_, "value");
     if (extents.size() != 1 || extents[0] < 0 ||
@@ -126,13 +118,13 @@ class Evaluation {
     return {{count}, std::vector<ShapeNumber>(count, number[0])};
   }
 
-  Numbers gathered() const {
-    const Numbers data = operand(0);
-    const Numbers indices = operand(1);
+  ShapeTensor gathered() const {
+    const ShapeTensor data = operand(0);
+    const ShapeTensor indices = operand(1);
     require_axis_0(integer_attribute(step_, "axis", 0), data);
     if (data.rank() != 1)
       refuse(step_, "takes from a shape of rank " + std::to_string(data.rank()));
-    Numbers result{indices.extents, {}};
+    ShapeTensor result{indices.extents, {}};
     const auto count = static_cast<std::int64_t>(data.values.size());
     for (const std::int64_t index : plain(1)) {
       if (index < -count || index >= count) {
@@ -144,10 +136,10 @@ class Evaluation {
     return result;
   }
 
-  Numbers product() const {
+  ShapeTensor product() const {
     const std::vector<std::int64_t> a = plain(0);
     const std::vector<std::int64_t> b = plain(1);
-    Numbers result = operand(0);
+    ShapeTensor result = operand(0);
     if (a.size() != b.size()) refuse(step_, "multiplies shapes of different lengths");
     for (std::size_t i = 0; i < a.size(); ++i) {
       // No value has more numbers than fit 16 bits, nor any of its extents.
@@ -159,10 +151,11 @@ class Evaluation {
     return result;
   }
 
-  Numbers reshaped() const {
-    const Numbers data = operand(0);
+  ShapeTensor reshaped() const {
+    const ShapeTensor data = operand(0);
     const std::vector<std::int64_t> target = plain(1);
     const std::size_t count = data.values.size();
+    if (target.size() > 2) refuse(step_, "makes a shape of more than two axes");
     std::size_t product = 1;
     for (const std::int64_t extent : target) {
       if (extent < -1 || extent == 0 || extent > static_cast<std::int64_t>(count)) {
@@ -170,20 +163,20 @@ class Evaluation {
       }
       if (extent > 0) product *= static_cast<std::size_t>(extent);
     }
-    Numbers result{{}, data.values};
+    ShapeTensor result{{}, data.values};
     for (const std::int64_t extent : target) {
       result.extents.push_back(extent > 0 ? static_cast<std::size_t>(extent) : count / product);
     }
     const auto open = std::count(target.begin(), target.end(), -1);
-    if (target.size() > 2 || open > 1 || (open == 1 ? count % product : product - count) != 0) {
+    if (open > 1 || (open == 1 ? count % product : product - count) != 0) {
       refuse(step_, "the new shape does not fit the value");
     }
     return result;
   }
 
   /// Rows start, start + step … before end.
-  Numbers sliced() const {
-    const Numbers data = operand(0);
+  ShapeTensor sliced() const {
+    const ShapeTensor data = operand(0);
     require_axis_0(bound(3, "axes", 0), data);
     const auto rows = static_cast<std::int64_t>(data.extents[0]);
     const std::int64_t stride = bound(4, "steps", 1);
@@ -194,7 +187,7 @@ class Evaluation {
     };
     const std::int64_t end = clamp(bound(2, "ends", rows));
     const std::size_t row_size = rows == 0 ? 0 : data.values.size() / data.extents[0];
-    Numbers result{data.extents, {}};
+    ShapeTensor result{data.extents, {}};
     result.extents[0] = 0;
     for (std::int64_t row = clamp(bound(1, "starts", 0)); stride > 0 ? row < end : row > end;
          row += stride) {
@@ -206,12 +199,12 @@ class Evaluation {
     return result;
   }
 
-  Numbers transposed() const {
-    const Numbers data = operand(0);
+  ShapeTensor transposed() const {
+    const ShapeTensor data = operand(0);
     if (data.rank() != 2 || integers_attribute(step_, "perm") != std::vector<std::int64_t>{1, 0}) {
       refuse(step_, "expected two axes that change places");
     }
-    Numbers result{{data.extents[1], data.extents[0]}, {}};
+    ShapeTensor result{{data.extents[1], data.extents[0]}, {}};
     for (std::size_t column = 0; column < data.extents[1]; ++column) {
       for (std::size_t row = 0; row < data.extents[0]; ++row) {
         result.values.push_back(data.values[row * data.extents[1] + column]);
@@ -221,8 +214,8 @@ class Evaluation {
   }
 
   /// A number as a vector of one, a vector of one as a number, or the same.
-  Numbers with_rank_of(const std::string& op) const {
-    Numbers result = operand(0);
+  ShapeTensor with_rank_of(const std::string& op) const {
+    ShapeTensor result = operand(0);
     if (op == "Unsqueeze" && result.rank() == 0) {
       result.extents = {1};
     } else if (op == "Squeeze" && result.rank() == 1 && result.values.size() == 1) {
@@ -273,27 +266,27 @@ void ShapeArithmetic::learn(const std::string& value, std::vector<ShapeNumber> e
 }
 
 std::vector<ShapeNumber> ShapeArithmetic::evaluate(const std::string& value,
-                                                   const OnnxConstants& constants) const {
+                                                   const OnnxConstants& constants) {
+  if (const auto found = known_.find(value); found != known_.end()) return found->second.values;
   std::set<std::string> needed{value};
   for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
     if (!needed.contains((*node)->output(0))) continue;
     needed.insert((*node)->input().begin(), (*node)->input().end());
   }
-  Known known;
   for (const onnx::NodeProto* node : nodes_) {
-    if (!needed.contains(node->output(0))) continue;
+    if (!needed.contains(node->output(0)) || known_.contains(node->output(0))) continue;
     const Step step{node, where_of(*node), 0};
     if (node->op_type() != "Shape") {
-      known[node->output(0)] = Evaluation(step, known, constants).run();
+      known_[node->output(0)] = Evaluation(step, known_, constants).run();
       continue;
     }
     const auto found = node->input_size() == 1 ? extents_.find(node->input(0)) : extents_.end();
     if (found == extents_.end() || node->attribute_size() != 0) {
       refuse(step, "expected all extents of a value before it");
     }
-    known[node->output(0)] = {{found->second.size()}, found->second};
+    known_[node->output(0)] = {{found->second.size()}, found->second};
   }
-  return known.at(value).values;
+  return known_.at(value).values;
 }
 
 }  // namespace skep::exchange

@@ -19,6 +19,14 @@ using OnnxConstants = std::map<std::string, const onnx::TensorProto*>;
 /// An integer that a graph computes; none if it is the batch's extent, which no file knows.
 using ShapeNumber = std::optional<std::int64_t>;
 
+/// Of rank 0 to 2, row by row.
+struct ShapeTensor {
+  std::vector<std::size_t> extents;
+  std::vector<ShapeNumber> values;
+
+  [[nodiscard]] std::size_t rank() const { return extents.size(); }
+};
+
 /// Evaluates the operators of a graph that compute with extents, not with values: Shape, and what
 /// is made of it and of constants by Cast, Concat, ConstantOfShape, Gather, Identity, Mul, Reshape,
 /// Slice, Squeeze, Transpose and Unsqueeze. Tensors have at most two axes and kMaxNumbers numbers.
@@ -38,12 +46,13 @@ class ShapeArithmetic {
   /// The numbers of a value that is made here. Errors: ExchangeError naming the node, of
   /// kUnsupported if it computes what is not known here, of kTooLarge for too many numbers.
   [[nodiscard]] std::vector<ShapeNumber> evaluate(const std::string& value,
-                                                  const OnnxConstants& constants) const;
+                                                  const OnnxConstants& constants);
 
  private:
   std::vector<const onnx::NodeProto*> nodes_;
   std::set<std::string> made_;
   std::map<std::string, std::vector<ShapeNumber>> extents_;
+  std::map<std::string, ShapeTensor> known_;  // what was evaluated stays so
 };
 
 }  // namespace skep::exchange

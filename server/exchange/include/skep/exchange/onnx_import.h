@@ -12,6 +12,7 @@
 namespace skep::exchange {
 
 inline constexpr std::size_t kMaxOnnxBytes = std::size_t{16} << 20U;
+inline constexpr std::size_t kMaxOnnxSteps = 1024;  ///< Operators between input and output.
 inline constexpr int kMinOnnxOpset = 7;
 inline constexpr int kMaxOnnxOpset = 21;
 
