@@ -15,6 +15,10 @@ std::uint32_t just_above(std::uint32_t value) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(above, UINT32_MAX));
 }
 
+void count_saturating(std::uint32_t& counter) {
+  if (counter != UINT32_MAX) ++counter;
+}
+
 }  // namespace
 
 AnomalyDetector::AnomalyDetector(const AnomalyOptions& options)
@@ -30,7 +34,9 @@ std::uint32_t AnomalyDetector::threshold_q16() const {
 Score AnomalyDetector::judge(std::uint32_t loss_q16) const {
   Score score{.loss_q16 = loss_q16, .threshold_q16 = threshold_q16()};
   score.is_anomaly = loss_q16 > score.threshold_q16;
-  score.begins_alarm = score.is_anomaly && losses_since_anomaly_ >= options_.quiet_losses;
+  const bool is_new = losses_since_anomaly_ >= options_.quiet_losses;
+  const bool lasts = options_.repeat_losses != 0 && losses_since_alarm_ >= options_.repeat_losses;
+  score.begins_alarm = score.is_anomaly && (is_new || lasts);
   return score;
 }
 
@@ -38,11 +44,10 @@ Score AnomalyDetector::learn(std::uint32_t loss_q16) {
   const Score score = judge(loss_q16);
   losses_.add(std::min(loss_q16, just_above(score.threshold_q16)));
   if (learned_ < options_.warm_up) ++learned_;
-  if (score.is_anomaly) {
-    losses_since_anomaly_ = 0;
-  } else if (losses_since_anomaly_ != UINT32_MAX) {
-    ++losses_since_anomaly_;
-  }
+  count_saturating(losses_since_anomaly_);
+  count_saturating(losses_since_alarm_);
+  if (score.is_anomaly) losses_since_anomaly_ = 0;
+  if (score.begins_alarm) losses_since_alarm_ = 0;
   return score;
 }
 

@@ -59,6 +59,27 @@ TEST(AnomalyDetector, AnAlarmBeginsOnceAndEndsAfterQuiet) {
   EXPECT_TRUE(detector.learn(100).begins_alarm);
 }
 
+TEST(AnomalyDetector, AnAlarmThatLastsBeginsAgain) {
+  AnomalyDetector detector = trained({.rank_q16 = 58982,
+                                      .factor_q8 = 512,
+                                      .warm_up = 10,
+                                      .memory = 1000,
+                                      .quiet_losses = 3,
+                                      .repeat_losses = 5},
+                                     500);
+  std::vector<int> alarms;
+  for (int i = 0; i < 14; ++i) {
+    if (detector.learn(100).begins_alarm) alarms.push_back(i);
+  }
+  EXPECT_EQ(alarms, (std::vector<int>{0, 6, 12}));
+  detector.learn(8);
+  detector.learn(8);
+  EXPECT_FALSE(detector.learn(100).begins_alarm) << "four losses since the last";
+  detector.learn(8);
+  EXPECT_FALSE(detector.judge(8).begins_alarm) << "no anomaly";
+  EXPECT_TRUE(detector.judge(100).begins_alarm);
+}
+
 TEST(AnomalyDetector, AnExtremeTeachesNoMoreThanOneBucket) {
   AnomalyDetector extreme = trained();
   AnomalyDetector mild = trained();

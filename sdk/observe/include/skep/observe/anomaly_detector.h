@@ -14,7 +14,7 @@ struct Score {
   std::uint32_t loss_q16 = 0;       ///< The model's loss, Q16.16.
   std::uint32_t threshold_q16 = 0;  ///< Losses above are anomalies. UINT32_MAX: not known yet.
   bool is_anomaly = false;          ///< loss_q16 > threshold_q16.
-  bool begins_alarm = false;        ///< The first anomaly after a quiet time: worth a message.
+  bool begins_alarm = false;        ///< Worth a message: see AnomalyOptions.
 
   friend bool operator==(const Score&, const Score&) = default;
 };
@@ -25,6 +25,9 @@ struct AnomalyOptions {
   std::uint16_t warm_up = 64;       ///< Losses before there is a threshold, ≥ 1.
   std::uint16_t memory = 4096;      ///< Half-life of what is known, in losses (QuantileEstimator).
   std::uint16_t quiet_losses = 24;  ///< Losses in a row that are no anomalies end an alarm, ≥ 1.
+  /// An alarm that lasts begins again with the first anomaly after so many losses: whoever missed
+  /// the message gets another, and what comes on top of a small deviation is told. 0: never.
+  std::uint16_t repeat_losses = 0;
 };
 
 /// A threshold of the device's own: a quantile of the losses that it has seen, times a factor.
@@ -63,6 +66,7 @@ class AnomalyDetector {
   std::uint32_t learned_ = 0;                          // saturates at warm_up
   std::uint32_t restored_threshold_q16_ = UINT32_MAX;  // until warm_up losses were learned
   std::uint32_t losses_since_anomaly_ = UINT32_MAX;    // saturates
+  std::uint32_t losses_since_alarm_ = 0;               // saturates; since one began
 };
 
 }  // namespace skep::observe

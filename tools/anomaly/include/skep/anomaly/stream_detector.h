@@ -28,7 +28,8 @@ class StreamDetector {
                                                       .factor_q8 = 256,
                                                       .warm_up = 64,
                                                       .memory = 500,
-                                                      .quiet_losses = 72};
+                                                      .quiet_losses = 72,
+                                                      .repeat_losses = 36};
   static constexpr int kStepsPerFrame = 8;  ///< On samples drawn from the buffer.
   static constexpr std::uint32_t kCapacity = 256;
 

@@ -27,7 +27,8 @@ class DayWatch {
   static constexpr observe::AnomalyOptions kAnomalies{.rank_q16 = 62259,  // 0.95
                                                       .warm_up = 64,
                                                       .memory = 500,
-                                                      .quiet_losses = 72};
+                                                      .quiet_losses = 72,
+                                                      .repeat_losses = 36};
   static constexpr observe::TrainingOptions kTraining{.least_samples = 32,
                                                       .enough_new_samples = 100};
 
