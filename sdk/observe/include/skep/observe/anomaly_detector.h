@@ -38,7 +38,7 @@ struct AnomalyOptions {
 /// bucket by bucket.
 ///
 /// After a reset it knows the threshold that was saved until it has seen `warm_up` losses again.
-/// Not thread-safe; no heap; 512 B.
+/// Not thread-safe; no heap; 520 B.
 class AnomalyDetector {
  public:
   static constexpr std::uint32_t kStateBytes = 5;
