@@ -1,9 +1,9 @@
 // UART0 for SLIP: interrupts put what arrives into a ring. (The UART without DMA, because of the
 // DMA's fixed lengths: nobody knows how long a datagram will be.)
-#include <array>
 #include <cstdint>
 
 #include "board_map.h"
+#include "receive_ring.h"
 #include "registers.h"
 #include "skep/port_baremetal/board.h"
 #include "skep/port_baremetal/serial_link.h"
@@ -26,10 +26,7 @@ constexpr std::uint32_t kEnabled = 4;
 constexpr std::uint32_t k115200 = 0x01D7E000;
 constexpr std::uint32_t kReceivedInterrupt = 1U << 2U;
 
-constexpr std::uint32_t kRingBytes = 2048;  // a power of two
-std::array<volatile std::uint8_t, kRingBytes> ring;
-volatile std::uint32_t ring_written = 0;  // by the interrupt handler only
-volatile std::uint32_t ring_read = 0;     // by read() only
+ReceiveRing<2048> ring;
 
 class SlipUart final : public port_baremetal::SerialLink {
  public:
@@ -45,14 +42,7 @@ class SlipUart final : public port_baremetal::SerialLink {
     return Status::kOk;
   }
 
-  [[nodiscard]] std::size_t read(MutableBytes out) override {
-    std::size_t count = 0;
-    while (count < out.size() && ring_read != ring_written) {
-      out[count++] = ring[ring_read % kRingBytes];
-      ring_read = ring_read + 1;
-    }
-    return count;
-  }
+  [[nodiscard]] std::size_t read(MutableBytes out) override { return ring.take(out); }
 
   void write(std::uint8_t byte) override {
     reg(kTransmitted) = 0;
@@ -66,10 +56,7 @@ class SlipUart final : public port_baremetal::SerialLink {
 
 extern "C" void uart0_handler() {
   reg(kReceived) = 0;
-  const auto byte = static_cast<std::uint8_t>(reg(kReceiveData));
-  if (ring_written - ring_read == kRingBytes) return;
-  ring[ring_written % kRingBytes] = byte;
-  ring_written = ring_written + 1;
+  ring.put(static_cast<std::uint8_t>(reg(kReceiveData)));
 }
 
 port_baremetal::SerialLink& serial_link() {

@@ -1,8 +1,8 @@
 // CMSDK UART: the sensor's line. The UART holds one byte, so an interrupt puts each into a ring.
-#include <array>
 #include <cstdint>
 
 #include "board_map.h"
+#include "receive_ring.h"
 #include "registers.h"
 #include "skep/port_baremetal/board.h"
 #include "skep/port_baremetal/sensor_line.h"
@@ -22,11 +22,8 @@ constexpr std::uint32_t kReceiveInterrupt = 1U << 3U;  // of kControl
 constexpr std::uint32_t kClearReceived = 1U << 1U;     // of kInterruptClear
 constexpr std::uint32_t kBaud = 115'200;
 
-constexpr std::uint32_t kRingBytes = 256;  // a power of two
-std::array<volatile std::uint8_t, kRingBytes> ring;
-volatile std::uint32_t ring_written = 0;  // by the interrupt handler only, as what follows
-volatile std::uint32_t overruns_seen = 0;
-volatile std::uint32_t ring_read = 0;  // by read() only
+ReceiveRing<256> ring;
+volatile std::uint32_t overruns_seen = 0;  // written by the interrupt handler only
 
 void count_overrun() { overruns_seen = overruns_seen + 1; }
 
@@ -39,14 +36,7 @@ class SensorUart final : public port_baremetal::SensorLine {
     return Status::kOk;
   }
 
-  [[nodiscard]] std::size_t read(MutableBytes out) override {
-    std::size_t count = 0;
-    while (count < out.size() && ring_read != ring_written) {
-      out[count++] = ring[ring_read % kRingBytes];
-      ring_read = ring_read + 1;
-    }
-    return count;
-  }
+  [[nodiscard]] std::size_t read(MutableBytes out) override { return ring.take(out); }
 
   [[nodiscard]] std::uint32_t overruns() const override { return overruns_seen; }
 };
@@ -62,13 +52,7 @@ extern "C" void sensor_uart_handler() {
     count_overrun();
   }
   if ((state & kReceived) == 0) return;
-  const auto byte = static_cast<std::uint8_t>(reg(kData));
-  if (ring_written - ring_read == kRingBytes) {
-    count_overrun();
-    return;
-  }
-  ring[ring_written % kRingBytes] = byte;
-  ring_written = ring_written + 1;
+  if (!ring.put(static_cast<std::uint8_t>(reg(kData)))) count_overrun();
 }
 
 port_baremetal::SensorLine& sensor_line() {

@@ -9,6 +9,8 @@
 #include <thread>
 #include <utility>
 
+#include "qemu.h"
+
 namespace skep::e2e {
 namespace {
 
@@ -62,22 +64,10 @@ std::filesystem::path BoardDevice::image_file() const {
 }
 
 void BoardDevice::start(const std::string& argument) {
-  process::Command command{"/usr/bin/qemu-system-arm",
-                           "-M",
-                           machine_name(board_),
-                           "-kernel",
-                           image_file(),
-                           "-display",
-                           "none",
-                           "-monitor",
-                           "none",
-                           "-serial",
-                           "stdio",
-                           "-semihosting-config",
-                           "enable=on,target=native,arg=skep-device,arg=flash=" + flash().string() +
-                               (argument.empty() ? "" : ",arg=" + argument),
-                           "-nic",
-                           "user,model=lan9118"};
+  std::vector<std::string> arguments{"skep-device", "flash=" + flash().string()};
+  if (!argument.empty()) arguments.push_back(argument);
+  process::Command command =
+      firmware_test::emulator_command(machine_name(board_), image_file(), arguments);
   if (image_ == BoardImage::kMonitor) {
     command.insert(command.end(), {"-serial", "unix:" + sensor().string() + ",server=on,wait=off"});
   }

@@ -5,11 +5,10 @@
 #include <stdexcept>
 #include <utility>
 
-#include "skep/process/process.h"
-
 namespace skep::firmware_test {
 namespace {
 
+constexpr const char* kEmulator = "/usr/bin/qemu-system-arm";
 constexpr int kCommandNotFound = 127;
 
 ReportLine parse(const std::string& text) {
@@ -28,30 +27,24 @@ ReportLine parse(const std::string& text) {
 
 process::Command command_for(const EmulatedBoard& board, const std::string& image, Time time,
                              int timeout_s) {
-  process::Command command{"/usr/bin/env",
-                           "timeout",
-                           "--kill-after=5",
-                           std::to_string(timeout_s),
-                           "qemu-system-arm",
-                           "-M",
-                           board.machine,
-                           "-kernel",
-                           image,
-                           "-display",
-                           "none",
-                           "-monitor",
-                           "none",
-                           "-serial",
-                           "stdio",
-                           "-nic",
-                           "user,model=lan9118",
-                           "-semihosting-config",
-                           "enable=on,target=native,arg=fw"};
+  process::Command command{"/usr/bin/env", "timeout", "--kill-after=5", std::to_string(timeout_s)};
+  const process::Command emulator = emulator_command(board.machine, image, {"fw"});
+  command.insert(command.end(), emulator.begin(), emulator.end());
   if (time == Time::kRepeating) command.insert(command.end(), {"-icount", "shift=6"});
   return command;
 }
 
 }  // namespace
+
+process::Command emulator_command(const std::string& machine, const std::filesystem::path& image,
+                                  const std::vector<std::string>& arguments) {
+  std::string semihosting = "enable=on,target=native";
+  for (const std::string& argument : arguments) semihosting += ",arg=" + argument;
+  return {
+      kEmulator,  "-M",   machine,   "-kernel", image,  "-display",           "none",
+      "-monitor", "none", "-serial", "stdio",   "-nic", "user,model=lan9118", "-semihosting-config",
+      semihosting};
+}
 
 std::uint64_t ReportLine::number(const std::string& name) const {
   const auto found = numbers.find(name);

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "skep/process/process.h"
 
 namespace skep::firmware_test {
 
@@ -22,6 +25,12 @@ inline constexpr EmulatedBoard kEmulatedBoards[] = {
     {"mps2_an500", "mps2-an500", "Cortex-M7", true},
     {"mps2_an505", "mps2-an505", "Cortex-M33", true},
 };
+
+/// QEMU with an image: the console is the standard streams, the network QEMU's own, which reaches
+/// this machine's loopback at 10.0.2.2. `arguments` are what the image gets by semihosting.
+[[nodiscard]] process::Command emulator_command(const std::string& machine,
+                                                const std::filesystem::path& image,
+                                                const std::vector<std::string>& arguments);
 
 /// Words of a line, and its "name=number" words by name.
 struct ReportLine {
