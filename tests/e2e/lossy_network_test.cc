@@ -29,7 +29,7 @@ constexpr std::size_t kDevices = kProcesses + 1;
 constexpr std::uint32_t kRounds = 1;  // retransmission timers make each take minutes
 constexpr std::uint32_t kSeed = 21;
 constexpr Impairment kBadNetwork{
-    .loss = 0.3, .duplication = 0.1, .delay = 0.2, .longest_delay_ms = 2500};
+    .loss = 0.3, .duplication = 0.1, .delay = 0.05, .longest_delay_ms = 2500};
 
 // The process is told that the relay is the gateway; the board is, too, when it is provisioned.
 void send_through(const LossyRelay& relay, const std::filesystem::path& credentials_file) {
