@@ -59,11 +59,30 @@ void read_alternative_names(const mbedtls_x509_crt& from, Certificate& to) {
   }
 }
 
+std::tm to_tm(const mbedtls_x509_time& time) {
+  std::tm utc{};
+  utc.tm_year = time.year - 1900;
+  utc.tm_mon = time.mon - 1;
+  utc.tm_mday = time.day;
+  utc.tm_hour = time.hour;
+  utc.tm_min = time.min;
+  utc.tm_sec = time.sec;
+  return utc;
+}
+
+std::int64_t to_unix_s(const mbedtls_x509_time& time) {
+  std::tm utc = to_tm(time);
+  return timegm(&utc);
+}
+
 Certificate describe(const mbedtls_x509_crt& parsed) {
   Certificate certificate;
   certificate.der.assign(parsed.raw.p, parsed.raw.p + parsed.raw.len);
   certificate.common_name = common_name_of(parsed);
   certificate.public_key = public_key_of(parsed.pk, "a certificate has another kind of key");
+  certificate.serial.assign(parsed.serial.p, parsed.serial.p + parsed.serial.len);
+  certificate.not_before_unix_s = to_unix_s(parsed.valid_from);
+  certificate.not_after_unix_s = to_unix_s(parsed.valid_to);
   read_alternative_names(parsed, certificate);
   return certificate;
 }
@@ -96,15 +115,7 @@ Time years_from_now(int years) {
 }
 
 Time end_of(const mbedtls_x509_crt& certificate) {
-  const mbedtls_x509_time& end = certificate.valid_to;
-  std::tm utc{};
-  utc.tm_year = end.year - 1900;
-  utc.tm_mon = end.mon - 1;
-  utc.tm_mday = end.day;
-  utc.tm_hour = end.hour;
-  utc.tm_min = end.min;
-  utc.tm_sec = end.sec;
-  return format_time(utc);
+  return format_time(to_tm(certificate.valid_to));
 }
 
 using KeyId = std::array<std::uint8_t, 20>;

@@ -241,6 +241,8 @@ _skep_add_nanopb()
 
 if(SKEP_BUILD_SERVER OR SKEP_BUILD_TOOLS)
   find_package(SQLite3 REQUIRED)
+  # Revocation lists, which Mbed TLS cannot write.
+  find_package(OpenSSL REQUIRED COMPONENTS Crypto)
   find_package(CLI11 REQUIRED)
   find_package(spdlog REQUIRED)
   find_package(nlohmann_json REQUIRED)

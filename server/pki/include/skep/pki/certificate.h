@@ -24,6 +24,9 @@ struct Certificate {
   std::vector<std::uint8_t> der;
   std::string common_name;
   PublicKey public_key;
+  std::vector<std::uint8_t> serial;  ///< Big endian.
+  std::int64_t not_before_unix_s = 0;
+  std::int64_t not_after_unix_s = 0;
   std::vector<std::string> ip_addresses;  ///< Of the subject alternative name, as text, in order.
   std::vector<std::string> dns_names;     ///< Of the subject alternative name, in order.
 };
