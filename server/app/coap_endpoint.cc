@@ -1,6 +1,8 @@
 #include "coap_endpoint.h"
 
 #include <arpa/inet.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/x509_crt.h>
 #include <netinet/in.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -153,6 +155,18 @@ struct CoapEndpoint::Callbacks {
                       coap_pdu_t* response) {
     set_problem(response, Status::kNotFound, "no such resource", 0);
   }
+  // Of a chain, the device's own certificate is at depth 0. What Mbed TLS found stays in `flags`.
+  static int verify(void* session, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags) {
+    if (depth != 0 || *flags != 0) return 0;
+    auto* of = static_cast<coap_session_t*>(session);
+    try {
+      self(of).judge_certificate(of, {certificate->raw.p, certificate->raw.len}, *flags);
+    } catch (const std::exception& error) {
+      spdlog::error("a certificate could not be judged: {}", error.what());
+      *flags |= MBEDTLS_X509_BADCERT_OTHER;
+    }
+    return 0;
+  }
   static int event(coap_session_t* session, coap_event_t event) {
     try {
       self(session).on_event(session, event);
@@ -263,6 +277,7 @@ std::string CoapEndpoint::uri() const {
 void CoapEndpoint::process(std::int64_t now_s) {
   if (now_s != now_s_) sessions_.expire_uploads(now_s);
   now_s_ = now_s;
+  close_revoked_sessions();
   coap_io_process(context_.get(), COAP_IO_NO_WAIT);
   admit_new_sessions();
   close_refused_sessions();
@@ -295,10 +310,40 @@ void CoapEndpoint::on_event(coap_session_t* session, coap_event_t event) {
   }
 }
 
+void CoapEndpoint::close_revoked_sessions() {
+  for (const auto& [session, device] : sessions_.take_revoked()) {
+    audit({"session", device, remote_of(session), Status::kRevoked,
+           "the device's certificate is revoked: its session is closed"});
+    if (std::ranges::find(refused_, session) == refused_.end()) refused_.push_back(session);
+  }
+  close_refused_sessions();
+}
+
+// libcoap asks about a certificate only when it has something against it itself, so Mbed TLS asks
+// us directly. It does so before the first certificate can arrive: the session is made from the
+// first datagram of a handshake, and process() handles one datagram of an endpoint at a time.
+// libcoap's own function would only let pass what set_up_dtls() does not allow.
+void CoapEndpoint::watch_certificates(coap_session_t* session) {
+  coap_tls_library_t library = COAP_TLS_LIBRARY_NOTLS;
+  auto* tls = static_cast<mbedtls_ssl_context*>(coap_session_get_tls(session, &library));
+  if (tls == nullptr || library != COAP_TLS_LIBRARY_MBEDTLS) return;
+  mbedtls_ssl_set_verify(tls, &Callbacks::verify, session);
+}
+
+void CoapEndpoint::judge_certificate(coap_session_t* session, Bytes certificate_der,
+                                     std::uint32_t& flags) {
+  const Identification who = sessions_.judge_certificate(certificate_der);
+  if (who.status == Status::kOk) return;
+  flags |=
+      who.status == Status::kRevoked ? MBEDTLS_X509_BADCERT_REVOKED : MBEDTLS_X509_BADCERT_OTHER;
+  audit({"handshake", who.device, remote_of(session), who.status, who.detail});
+}
+
 // With Mbed TLS, libcoap raises no event when a DTLS handshake is complete.
 void CoapEndpoint::admit_new_sessions() {
   for (std::size_t i = 0; i < arriving_.size();) {
     coap_session_t* session = arriving_[i];
+    watch_certificates(session);
     if (coap_session_get_state(session) != COAP_SESSION_STATE_ESTABLISHED) {
       ++i;
       continue;
@@ -309,7 +354,7 @@ void CoapEndpoint::admit_new_sessions() {
 }
 
 void CoapEndpoint::admit(coap_session_t* session) {
-  const Identification who = sessions_.identify(session, now_s_);
+  const Identification who = sessions_.identify(session);
   if (who.session == nullptr) {
     // If it was quick to ask, the refusal of its request has been recorded already.
     if (std::ranges::find(refused_, session) != refused_.end()) return;
@@ -329,7 +374,7 @@ void CoapEndpoint::close_refused_sessions() {
 }
 
 DeviceSession* CoapEndpoint::identify_or_refuse(coap_session_t* session, coap_pdu_t* response) {
-  const Identification who = sessions_.identify(session, now_s_);
+  const Identification who = sessions_.identify(session);
   if (who.session == nullptr) {
     audit({"session", who.device, remote_of(session), who.status, who.detail});
     if (std::ranges::find(refused_, session) == refused_.end()) refused_.push_back(session);

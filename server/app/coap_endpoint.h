@@ -12,6 +12,7 @@
 
 #include "served_models.h"
 #include "session_directory.h"
+#include "skep/bytes.h"
 #include "skep/coordinator/coordinator.h"
 #include "skep/intake/intake.h"
 #include "skep/pki/federation.h"
@@ -116,6 +117,9 @@ class CoapEndpoint {
   void count_download(std::uint32_t round, std::size_t bytes);
   void answer(const intake::Answer& answer, const PendingAnswer& pending);
   void on_event(coap_session_t* session, coap_event_t event);
+  void watch_certificates(coap_session_t* session);
+  void judge_certificate(coap_session_t* session, Bytes certificate_der, std::uint32_t& flags);
+  void close_revoked_sessions();
   void admit(coap_session_t* session);
   void admit_new_sessions();
   void close_refused_sessions();

@@ -16,7 +16,7 @@ void start_logging(const std::string& level, const std::filesystem::path& file);
 
 /// Someone who is not what he claims to be, or no longer welcome.
 struct AuditEntry {
-  const char* what;    ///< "update" or "session".
+  const char* what;    ///< "update", "session" or "handshake".
   std::string device;  ///< Name in the certificate, empty if unknown.
   std::string remote;  ///< "address:port".
   Status status;

@@ -11,6 +11,8 @@
 namespace skep::app {
 namespace {
 
+constexpr const char* kRevokedDetail = "the device's certificate is revoked";
+
 // The certificate that the handshake verified; empty if there is none.
 Bytes peer_certificate(coap_session_t* session) {
   coap_tls_library_t library = COAP_TLS_LIBRARY_NOTLS;
@@ -31,36 +33,37 @@ Identification refuse(Status status, std::string device, const char* detail) {
 SessionDirectory::SessionDirectory(const std::filesystem::path& database)
     : store_(store::Store::open(database)) {}
 
-Identification SessionDirectory::identify(coap_session_t* session, std::int64_t now_s) {
+Identification SessionDirectory::identify(coap_session_t* session) {
   const Bytes der = peer_certificate(session);
   if (der.empty()) {
     remove(session);
     return refuse(Status::kWrongDevice, "", "the session has no device certificate");
   }
+  const std::int64_t last_revocation = store_.last_revocation();
   const auto found = sessions_.find(session);
-  if (found != sessions_.end() && found->second.checked_s == now_s &&
+  if (found != sessions_.end() && found->second.checked_revocation == last_revocation &&
       std::ranges::equal(found->second.certificate_der, der)) {
     return {.session = &found->second, .status = Status::kOk, .device = found->second.device};
   }
-  Identification result = authorise(session, der, now_s);
+  Identification result = authorise(session, der, last_revocation);
   if (result.session == nullptr) remove(session);
   return result;
 }
 
 Identification SessionDirectory::authorise(coap_session_t* session, Bytes certificate_der,
-                                           std::int64_t now_s) {
+                                           std::int64_t last_revocation) {
   pki::Certificate certificate;
   try {
     certificate = pki::parse_certificate(certificate_der);
   } catch (const pki::PkiError&) {
     return refuse(Status::kWrongDevice, "", "the certificate is not one of a device");
   }
+  if (store_.is_revoked(certificate.public_key)) {
+    return refuse(Status::kRevoked, certificate.common_name, kRevokedDetail);
+  }
   const auto enrolled = store_.device(certificate.common_name);
   if (!enrolled) {
     return refuse(Status::kRevoked, certificate.common_name, "the device is not enrolled");
-  }
-  if (enrolled->revoked) {
-    return refuse(Status::kRevoked, certificate.common_name, "the device is revoked");
   }
   if (enrolled->public_key != certificate.public_key) {
     return refuse(Status::kWrongDevice, certificate.common_name,
@@ -77,8 +80,32 @@ Identification SessionDirectory::authorise(coap_session_t* session, Bytes certif
     known.certificate_der.assign(certificate_der.begin(), certificate_der.end());
     known.order = next_order_++;
   }
-  known.checked_s = now_s;
+  known.checked_revocation = last_revocation;
   return {.session = &known, .status = Status::kOk, .device = known.device};
+}
+
+Identification SessionDirectory::judge_certificate(Bytes certificate_der) {
+  pki::Certificate certificate;
+  try {
+    certificate = pki::parse_certificate(certificate_der);
+  } catch (const pki::PkiError&) {
+    return refuse(Status::kWrongDevice, "", "the certificate is not one of a device");
+  }
+  if (store_.is_revoked(certificate.public_key)) {
+    return refuse(Status::kRevoked, certificate.common_name, kRevokedDetail);
+  }
+  return {.session = nullptr, .status = Status::kOk, .device = certificate.common_name};
+}
+
+std::vector<std::pair<coap_session_t*, std::string>> SessionDirectory::take_revoked() {
+  std::vector<std::pair<coap_session_t*, std::string>> revoked;
+  const std::int64_t last = store_.last_revocation();
+  if (last == swept_revocation_) return revoked;
+  for (const auto& [session, known] : sessions_) {
+    if (store_.is_revoked(known.public_key)) revoked.emplace_back(session, known.device);
+  }
+  swept_revocation_ = last;
+  return revoked;
 }
 
 void SessionDirectory::remove(coap_session_t* session) { sessions_.erase(session); }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "skep/bytes.h"
@@ -22,8 +23,8 @@ struct DeviceSession {
   std::string device;
   server::PublicKey public_key{};
   std::vector<std::uint8_t> certificate_der;
-  std::int64_t checked_s = 0;  ///< When the store was last asked about the device.
-  std::uint64_t order = 0;     ///< Of arrival.
+  std::int64_t checked_revocation = 0;  ///< Store::last_revocation() when it was identified.
+  std::uint64_t order = 0;              ///< Of arrival.
   UpdateAssembler upload{kMaxUpdateBytes};
   bool answer_pending = false;  ///< An update of this session is being validated and committed.
 };
@@ -36,9 +37,9 @@ struct Identification {
   const char* detail = "";
 };
 
-/// libcoap calls back about a certificate only when it has something against it, so the identity
-/// is taken from the verified certificate of the established session; and at every request
-/// again, because DTLS lets a peer shake hands anew, as another one, on the same address and port.
+/// The identity is taken from the verified certificate of the established session; and at every
+/// request again, because DTLS lets a peer shake hands anew, as another one, on the same address
+/// and port. The store is asked again after every revocation, which holds from its commit on.
 ///
 /// Belongs to the thread of the CoAP context.
 class SessionDirectory {
@@ -48,10 +49,21 @@ class SessionDirectory {
 
   /// Enrolled, not revoked, and with the certificate's key being the enrolled one, or refused:
   /// kWrongDevice, kRevoked. The pointer is valid until the next identify() or remove() of this
-  /// session. A revocation is noticed within a second.
+  /// session.
   ///
   /// Errors: StoreError.
-  Identification identify(coap_session_t* session, std::int64_t now_s);
+  Identification identify(coap_session_t* session);
+
+  /// What is to be said against a certificate during the handshake, when nothing proves yet that
+  /// the peer has its key: that it is revoked. `session` is null, status kOk if there is nothing.
+  ///
+  /// Errors: StoreError.
+  Identification judge_certificate(Bytes certificate_der);
+
+  /// Sessions whose certificates were revoked since the last call, and their devices' names.
+  ///
+  /// Errors: StoreError.
+  [[nodiscard]] std::vector<std::pair<coap_session_t*, std::string>> take_revoked();
 
   void remove(coap_session_t* session);
 
@@ -67,11 +79,13 @@ class SessionDirectory {
   [[nodiscard]] std::size_t size() const { return sessions_.size(); }
 
  private:
-  Identification authorise(coap_session_t* session, Bytes certificate_der, std::int64_t now_s);
+  Identification authorise(coap_session_t* session, Bytes certificate_der,
+                           std::int64_t last_revocation);
 
   store::Store store_;
   std::map<coap_session_t*, DeviceSession> sessions_;
   std::uint64_t next_order_ = 0;
+  std::int64_t swept_revocation_ = 0;  ///< Store::last_revocation() at the last take_revoked().
 };
 
 }  // namespace skep::app

@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <condition_variable>
+#include <future>
 #include <mutex>
 
 #include "skep/intake/intake.h"
@@ -136,6 +139,14 @@ class CoordinatorTest : public ::testing::Test {
     settings_.hold_out = federation_.folder() / "holdout.csv";
     intake_testing::write_hold_out(settings_.hold_out, federation_.spec(), 200);
   }
+
+  static store::Revocation revocation_of(const char* device) {
+    return {.device = device,
+            .reason = store::RevocationReason::kKeyCompromise,
+            .revoked_by = "operator",
+            .revoked_unix_s = kStart};
+  }
+  void revoke(const char* device) { federation_.open().revoke_device(revocation_of(device)); }
 
   Federation federation_{6};
   Settings settings_ = make_settings();
@@ -514,13 +525,80 @@ TEST_F(CoordinatorTest, UpdatesOfRevokedDevicesAreLeftOut) {
   Gateway gateway(federation_, settings_);
   ASSERT_EQ(gateway.answer(0), Status::kOk);
   ASSERT_EQ(gateway.answer(1), Status::kOk);
-  federation_.open().revoke_device("device-1", "poisoning");
+  revoke("device-1");
   ASSERT_EQ(gateway.answer(2), Status::kOk);
   EXPECT_EQ(gateway.coordinator.status().received, 2U);
   ASSERT_EQ(gateway.answer(3), Status::kOk);
   gateway.wait_for_changes(1);
   EXPECT_EQ(gateway.model().manifest.contributor_count, 3U);
   EXPECT_EQ(gateway.changes(), 1);
+}
+
+/// Waits for a line of the log.
+class LogWatch final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit LogWatch(std::string text) : text_(std::move(text)) {}
+  void wait() {
+    if (seen_.get_future().wait_for(std::chrono::minutes(1)) != std::future_status::ready) {
+      throw std::runtime_error("not logged: " + text_);
+    }
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    const std::string_view payload(message.payload.data(), message.payload.size());
+    if (!done_ && payload.find(text_) != std::string_view::npos) {
+      done_ = true;
+      seen_.set_value();
+    }
+  }
+  void flush_() override {}
+
+  std::string text_;
+  bool done_ = false;
+  std::promise<void> seen_;
+};
+
+// The revocation is committed after the sum was made and before the round is closed.
+TEST_F(CoordinatorTest, ARevocationDuringTheAggregationLeavesTheExactSumOfTheOthers) {
+  settings_.quorum = 10;
+  {
+    Gateway gateway(federation_, settings_);
+    for (unsigned device = 0; device < 4; ++device) {
+      ASSERT_EQ(gateway.answer(device), Status::kOk);
+    }
+  }
+  federation_.open().begin_aggregation(1);  // so that the next one to run repeats it
+  const auto copy = federation_.folder() / "without.db";
+  std::filesystem::copy_file(federation_.database(), copy);
+
+  std::vector<std::uint8_t> weights;
+  const auto watch = std::make_shared<LogWatch>("the updates of 4 devices are summed");
+  spdlog::default_logger()->sinks().push_back(watch);
+  {
+    store::Store store = federation_.open();
+    store::Transaction lock(store);  // the round cannot be closed before its commit
+    store.revoke_device(revocation_of("device-1"));
+    Gateway gateway(federation_, settings_);
+    watch->wait();
+    lock.commit();
+    gateway.wait_for_changes(1);
+    EXPECT_EQ(gateway.model(2).manifest.contributor_count, 3U);
+    weights = gateway.model(2).weights;
+    EXPECT_EQ(gateway.coordinator.rounds().at(0).received, 3U);
+  }
+  spdlog::default_logger()->sinks().pop_back();
+
+  store::Store::open(copy).revoke_device(revocation_of("device-1"));
+  Coordinator without(
+      copy, settings_,
+      {.signing = federation_.signing_key(), .aggregation = federation_.aggregation_key()}, kStart);
+  // Answered when the aggregation is finished: the next round has no updates.
+  EXPECT_EQ(error_of([&] { without.aggregate_now(false); }), Status::kRejected);
+  const auto expected = release::open_package(
+      *without.model_package(2),
+      *seal::VerifyingKey::from_bytes(*federation_.signing_key().public_key()));
+  EXPECT_EQ(weights, expected.weights);
 }
 
 TEST_F(CoordinatorTest, RoundOfAnotherAggregationKeyIsAbandoned) {

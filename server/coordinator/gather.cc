@@ -43,17 +43,17 @@ aggregate::Accumulator sum_some(Work& work) {
   store::Store store = store::Store::open(work.database);
   aggregate::Accumulator sum(work.rules.parameter_count);
   for (std::size_t i = work.next++; i < work.devices.size(); i = work.next++) {
-    if (auto row = store.update(work.devices[i], work.rules.plan.round)) {
-      add(sum, *std::move(row), work);
-    }
+    auto row = store.update(work.devices[i], work.rules.plan.round);
+    // Without bytes: its device was revoked after the list was read.
+    if (row && !row->sealed.empty()) add(sum, *std::move(row), work);
   }
   return sum;
 }
 
 }  // namespace
 
-server::Accumulated gather(const std::filesystem::path& database, const intake::Gateway& gateway,
-                           const intake::RoundRules& rules, unsigned workers) {
+Gathered gather(const std::filesystem::path& database, const intake::Gateway& gateway,
+                const intake::RoundRules& rules, unsigned workers) {
   Work work{.database = database, .gateway = gateway, .rules = rules, .devices = {}};
   work.devices = store::Store::open(database).update_devices(rules.plan.round);
 
@@ -70,7 +70,9 @@ server::Accumulated gather(const std::filesystem::path& database, const intake::
       spdlog::critical("round {}: partial sums of different dimensions", rules.plan.round);
     }
   }
-  return sum.total();
+  spdlog::info("round {}: the updates of {} devices are summed", rules.plan.round,
+               work.devices.size());
+  return {.sum = sum.total(), .devices = std::move(work.devices)};
 }
 
 }  // namespace skep::coordinator

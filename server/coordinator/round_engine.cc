@@ -53,14 +53,18 @@ void RoundEngine::resume() {
   base_ = publisher_.load_base(*model);
 
   auto open = store_.open_round();
-  if (!open) return turn(nullptr, nullptr, std::nullopt);
+  if (!open) {
+    turn(nullptr, nullptr, std::nullopt);
+    return;
+  }
   const auto rules = make_rules(open->plan, base_);
   if (!is_current(rules->plan, base_, keys_.aggregation)) {
     spdlog::warn("round {} is abandoned: its plan is for another model or aggregation key",
                  open->id);
     open->state = store::RoundState::kAbandoned;
     open->closed_unix_s = board_.now_unix_s();
-    return turn(nullptr, &*open, std::nullopt);
+    turn(nullptr, &*open, std::nullopt);
+    return;
   }
   interrupted_ = open->state == store::RoundState::kAggregating;
   spdlog::info("round {} is resumed with {} updates", open->id, open->totals.received);
@@ -95,21 +99,30 @@ Outcome RoundEngine::aggregate(bool force) {
   interrupted_ = true;
   retry_unix_s_ = board_.now_unix_s() + kRetryAfterS;
 
-  const auto rules = make_rules(round->plan, base_);
-  const server::Accumulated sum =
+  for (;;) {
+    if (const auto outcome = try_to_close(*round, force)) return *outcome;
+    spdlog::warn("round {}: a device was revoked meanwhile, its update is taken out", round->id);
+  }
+}
+
+std::optional<Outcome> RoundEngine::try_to_close(const store::Round& round, bool force) {
+  const auto rules = make_rules(round.plan, base_);
+  const Gathered gathered =
       gather(database_, {.federation = store_.federation(), .key = keys_.aggregation}, *rules,
              settings_.workers);
-  if (sum.contributor_count() < settings_.minimum_updates) {
-    return abandon(*std::move(round), "too few updates can be used");
+  if (gathered.sum.contributor_count() < settings_.minimum_updates) {
+    return abandon(round, "too few updates can be used");
   }
-  auto candidate = aggregate::average(sum, base_.spec, base_.weights);
-  if (!candidate.ok()) return abandon(*std::move(round), to_string(candidate.status()));
-  return close_with(publisher_.quantise_step(*std::move(candidate), base_), *std::move(round),
+  auto candidate = aggregate::average(gathered.sum, base_.spec, base_.weights);
+  if (!candidate.ok()) return abandon(round, to_string(candidate.status()));
+  return close_with(publisher_.quantise_step(*std::move(candidate), base_), round, gathered.devices,
                     force);
 }
 
-Outcome RoundEngine::close_with(const server::Candidate& candidate, store::Round round,
-                                bool force) {
+std::optional<Outcome> RoundEngine::close_with(const server::Candidate& candidate,
+                                               store::Round round,
+                                               const std::vector<std::string>& devices,
+                                               bool force) {
   const Edition edition{.version = store_.last_model_version() + 1,
                         .rolls_back_to = 0,
                         .round = round.id,
@@ -128,9 +141,12 @@ Outcome RoundEngine::close_with(const server::Candidate& candidate, store::Round
                         .version = edition.version,
                         .released = release.accepted(),
                         .accuracy = accuracy_of(candidate, release.evaluation())};
+  const bool closed = turn(
+      &model, &round,
+      release.accepted() ? std::optional(Publisher::to_base(candidate, release)) : std::nullopt,
+      &devices);
+  if (!closed) return std::nullopt;
   log(force ? "aggregated by force" : "aggregated", outcome, candidate.contributor_count());
-  turn(&model, &round,
-       release.accepted() ? std::optional(Publisher::to_base(candidate, release)) : std::nullopt);
   return outcome;
 }
 
@@ -202,10 +218,11 @@ Outcome RoundEngine::import_model(Bytes package, bool force) {
   return outcome;
 }
 
-void RoundEngine::turn(const store::Model* model, const store::Round* closed,
-                       std::optional<Base> new_base) {
+bool RoundEngine::turn(const store::Model* model, const store::Round* closed,
+                       std::optional<Base> new_base, const std::vector<std::string>* devices) {
   const auto traffic = board_.traffic();
   store::Transaction transaction(store_);
+  if (devices != nullptr && store_.update_devices(closed->id) != *devices) return false;
   if (model != nullptr) store_.insert_model(*model);
   if (closed != nullptr) store_.close_round(*closed);
   save(traffic);
@@ -218,6 +235,7 @@ void RoundEngine::turn(const store::Model* model, const store::Round* closed,
   board_.forget(traffic);
   show(next, 0);
   plan_changed_();
+  return true;
 }
 
 RoundEngine::NextRound RoundEngine::next_round(const Base& base) {

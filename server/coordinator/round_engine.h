@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "board.h"
@@ -45,14 +46,20 @@ class RoundEngine {
     std::vector<std::uint8_t> message;  // An encoded SignedRoundPlan.
   };
 
-  Outcome close_with(const server::Candidate& candidate, store::Round round, bool force);
+  /// Sums, publishes and closes, unless a revocation came in between: then nothing has happened,
+  /// and it is to be done again without that device.
+  std::optional<Outcome> try_to_close(const store::Round& round, bool force);
+  std::optional<Outcome> close_with(const server::Candidate& candidate, store::Round round,
+                                    const std::vector<std::string>& devices, bool force);
   Outcome abandon(store::Round round, const char* reason);
   server::Release publish(const server::Candidate& candidate, Edition edition);
 
   /// One transaction: the model inserted, the round closed, the next one opened; then the board.
   /// `model` and `closed` may be null; `new_base` is what the next round starts from, if it is not
-  /// the present one.
-  void turn(const store::Model* model, const store::Round* closed, std::optional<Base> new_base);
+  /// the present one. False, and nothing changed, if `devices` (null = not asked) are not those
+  /// whose updates count in `closed`.
+  bool turn(const store::Model* model, const store::Round* closed, std::optional<Base> new_base,
+            const std::vector<std::string>* devices = nullptr);
   NextRound next_round(const Base& base);
   void save(const std::map<std::uint32_t, Traffic>& traffic);
   void show(const NextRound& round, std::uint32_t received);

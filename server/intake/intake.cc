@@ -125,14 +125,19 @@ class Intake::Engine {
     StoreRecords records(store);
     const Gateway gateway{.federation = store.federation(), .key = key_};
     while (auto job = next_job()) {
+      const std::string device = job->update.session_device;
+      const server::PublicKey key = job->update.session_key;
       const std::size_t size = job->update.bytes.size();
       const std::uint64_t token = job->token;
-      try {
-        validate_one(*std::move(job), gateway, records);
-      } catch (const store::StoreError& error) {
-        refuse(token, size, {Status::kStorageFailed, error.what()});
-      } catch (const std::exception& error) {
-        refuse(token, size, {Status::kInternal, error.what()});
+      Outcome outcome = judge(*std::move(job), gateway, records);
+      if (const auto* duplicate = std::get_if<Duplicate>(&outcome)) {
+        answer(make_receipt(token, skep_ReceiptStatus_RECEIPT_STATUS_DUPLICATE, duplicate->round,
+                            duplicate->digest),
+               size);
+      } else if (auto* valid = std::get_if<server::Valid>(&outcome)) {
+        hand_over({std::move(*valid), device, key, size, token});
+      } else {
+        hand_over({std::get<Refusal>(std::move(outcome)), device, key, size, token});
       }
     }
   }
@@ -146,22 +151,21 @@ class Intake::Engine {
     return job;
   }
 
-  // Answers the job, or hands it to the committer, as its last step.
-  void validate_one(Job job, const Gateway& gateway, Records& records) {
-    const std::size_t size = job.update.bytes.size();
-    const auto rules = gate_.open_round();
-    Outcome outcome = validate(std::move(job.update), gateway, rules.get(), records);
-    if (auto* valid = std::get_if<server::Valid>(&outcome)) {
-      const std::lock_guard lock(mutex_);
-      pending_.push_back({std::move(*valid), job.token});
-      update_ready_.notify_one();
-    } else if (const auto* duplicate = std::get_if<Duplicate>(&outcome)) {
-      answer(make_receipt(job.token, skep_ReceiptStatus_RECEIPT_STATUS_DUPLICATE, duplicate->round,
-                          duplicate->digest),
-             size);
-    } else {
-      refuse(job.token, size, std::get<Refusal>(outcome));
+  Outcome judge(Job job, const Gateway& gateway, Records& records) {
+    try {
+      const auto rules = gate_.open_round();
+      return validate(std::move(job.update), gateway, rules.get(), records);
+    } catch (const store::StoreError& error) {
+      return Refusal{Status::kStorageFailed, error.what()};
+    } catch (const std::exception& error) {
+      return Refusal{Status::kInternal, error.what()};
     }
+  }
+
+  void hand_over(Pending pending) {
+    const std::lock_guard lock(mutex_);
+    pending_.push_back(std::move(pending));
+    update_ready_.notify_one();
   }
 
   // ---- committer
@@ -174,7 +178,7 @@ class Intake::Engine {
       // The gate first: whoever reads an answer finds the update counted.
       for (const auto& [round, count] : report.accepted) gate_.updates_stored(round, count);
       for (std::size_t i = 0; i < batch.size(); ++i) {
-        answer(std::move(report.answers[i]), batch[i].update.sealed().size());
+        answer(std::move(report.answers[i]), batch[i].size_bytes);
       }
     }
   }
@@ -193,10 +197,6 @@ class Intake::Engine {
   }
 
   // ---- answers
-
-  void refuse(std::uint64_t token, std::size_t size_bytes, const Refusal& refusal) {
-    answer(make_refusal(token, refusal), size_bytes);
-  }
 
   void answer(Answer answer, std::size_t size_bytes) {
     if (answer.status != Status::kOk) gate_.update_refused();

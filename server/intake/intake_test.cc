@@ -7,6 +7,8 @@
 #include <map>
 #include <thread>
 
+#include "committer.h"
+#include "skep/intake/validate.h"
 #include "skep/intake_testing/federation.h"
 #include "skep/seal/sha256.h"
 
@@ -88,7 +90,7 @@ TEST_F(IntakeTest, RefusalsDoNotChangeTheDatabase) {
   Intake intake(federation_.database(), settings_, federation_.aggregation_key(), gate_);
   const auto genuine = federation_.seal(0, plan_);
   ASSERT_EQ(send(intake, 0, genuine).status, Status::kOk);
-  federation_.open().revoke_device("device-11", "lost");
+  federation_.open().revoke_device({.device = "device-11", .revoked_by = "operator"});
   const std::string before = dump(federation_.database());
 
   auto other_federation = plan_;
@@ -128,6 +130,19 @@ TEST_F(IntakeTest, RefusalsDoNotChangeTheDatabase) {
   EXPECT_EQ(send(intake, 11, federation_.seal(11, plan_)).status, Status::kRevoked);
   EXPECT_EQ(dump(federation_.database()), before);
   EXPECT_EQ(gate_.refused, cases.size() + 2);
+
+  // Each is counted by device and reason, in one of a bounded number of rows.
+  std::map<Status, std::uint64_t> expected;
+  for (const auto& [status, bytes] : cases) ++expected[status];
+  std::map<Status, std::uint64_t> counted;
+  for (const store::Refusals& each : federation_.open().refusals("device-1")) {
+    counted[each.status] = each.count;
+  }
+  EXPECT_EQ(counted, expected);
+  EXPECT_EQ(federation_.open().refusals("device-0").at(0).status, Status::kAlreadyAnswered);
+  EXPECT_EQ(federation_.open().refusals("device-11").at(0).status, Status::kRevoked);
+  EXPECT_TRUE(federation_.open().refusals("device-2").empty());
+  EXPECT_EQ(federation_.open().device("device-0")->accepted, 1U);
 }
 
 TEST_F(IntakeTest, TooLargeNormDoesNotChangeTheDatabase) {
@@ -184,6 +199,49 @@ TEST_F(IntakeTest, RoundClosedAfterValidationIsRefused) {
   const std::string before = dump(federation_.database());
   EXPECT_EQ(send(intake, 0, federation_.seal(0, plan_)).status, Status::kWrongRound);
   EXPECT_EQ(dump(federation_.database()), before);
+}
+
+/// What the gateway remembers of one device.
+class OneDevice final : public Records {
+ public:
+  explicit OneDevice(const server::PublicKey& key) : key_(key) {}
+  std::optional<Sender> sender(std::string_view /*device*/) override {
+    return Sender{.public_key = key_, .revoked = false};
+  }
+  std::optional<server::Digest> stored_digest(std::string_view /*device*/,
+                                              std::uint32_t /*round*/) override {
+    return std::nullopt;
+  }
+
+ private:
+  server::PublicKey key_;
+};
+
+// Validated, then the device is revoked and its name enrolled with another key, then committed.
+TEST_F(IntakeTest, AnUpdateOfAKeyRevokedAfterValidationIsRefused) {
+  server::Received received = federation_.receive(0, federation_.seal(0, plan_));
+  const server::PublicKey key = received.session_key;
+  const std::size_t size = received.bytes.size();
+  OneDevice records(key);
+  const auto rules = federation_.rules(plan_);
+  auto outcome = validate(std::move(received),
+                          {.federation = federation_.id(), .key = federation_.aggregation_key()},
+                          rules.get(), records);
+  ASSERT_TRUE(std::holds_alternative<server::Valid>(outcome));
+
+  store::Store store = federation_.open();
+  store.revoke_device({.device = "device-0", .revoked_by = "operator"});
+  auto anew = *store.device("device-0");
+  anew.public_key[64] ^= 1;
+  store.add_device(anew);
+  std::vector<Pending> batch;
+  batch.push_back({std::get<server::Valid>(std::move(outcome)), "device-0", key, size, 7});
+  const CommitReport report = commit(store, batch, 1);
+  ASSERT_EQ(report.answers.size(), 1U);
+  EXPECT_EQ(report.answers[0].status, Status::kRevoked);
+  EXPECT_TRUE(report.accepted.empty());
+  EXPECT_EQ(store.update_count(plan_.round), 0U);
+  EXPECT_EQ(store.refusals("device-0").at(0).status, Status::kRevoked);
 }
 
 TEST_F(IntakeTest, FullQueueIsBusyUntilAnswersAreTaken) {

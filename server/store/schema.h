@@ -1,12 +1,16 @@
-// The tables.
+// The tables, and how those of older versions become them.
 #pragma once
+
+#include <array>
+
+#include "skep/store/store.h"
 
 namespace skep::store {
 
 /// In the file's header, so that `file` and we can tell it from other databases: "SKEP".
 inline constexpr int kApplicationId = 0x534B4550;
 
-inline constexpr const char* kCreateTables = R"sql(
+constexpr const char* kVersion1 = R"sql(
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
   value BLOB NOT NULL
@@ -65,5 +69,54 @@ CREATE TABLE updates (
   PRIMARY KEY (round, device)
 ) STRICT;
 )sql";
+
+// Revocations belong to keys, so that a name can come back with another one: a device is revoked if
+// its key is. What version 1 did not record (who, when) is said as well as it can be.
+constexpr const char* kVersion2 = R"sql(
+CREATE TABLE revocations (
+  id INTEGER PRIMARY KEY,  -- rises
+  device TEXT NOT NULL REFERENCES devices (name),
+  certificate BLOB NOT NULL,
+  public_key BLOB NOT NULL UNIQUE CHECK (length(public_key) = 65),
+  reason INTEGER NOT NULL CHECK (reason IN (0, 1, 3, 4, 5, 9)),
+  note TEXT NOT NULL CHECK (length(CAST(note AS BLOB)) <= 200),
+  revoked_by TEXT NOT NULL,
+  revoked_unix_s INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO revocations (device, certificate, public_key, reason, note, revoked_by, revoked_unix_s)
+  SELECT name, certificate, public_key, 0, substr(revoke_reason, 1, 50), 'unknown',
+         CAST(strftime('%s', 'now') AS INTEGER)
+  FROM devices WHERE revoked = 1 ORDER BY name;
+
+-- Updates that were refused, by reason (skep::Status): at most a row for each of both.
+CREATE TABLE refusals (
+  device TEXT NOT NULL REFERENCES devices (name),
+  status INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  last_unix_s INTEGER NOT NULL,
+  PRIMARY KEY (device, status)
+) STRICT, WITHOUT ROWID;
+
+-- Stored, but of a key that was revoked before the round was closed.
+ALTER TABLE updates ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0 CHECK (left_out IN (0, 1));
+UPDATE updates SET left_out = 1, sealed = NULL
+  WHERE round IN (SELECT id FROM rounds WHERE state IN (1, 2))
+    AND device IN (SELECT name FROM devices WHERE revoked = 1);
+
+ALTER TABLE devices ADD COLUMN added_by TEXT NOT NULL DEFAULT 'unknown';
+ALTER TABLE devices ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;
+UPDATE devices SET accepted = (SELECT count(*) FROM updates WHERE device = name);
+ALTER TABLE devices DROP COLUMN revoked;
+ALTER TABLE devices DROP COLUMN revoke_reason;
+
+-- One row: the number of the last revocation list.
+CREATE TABLE revocation_list (number INTEGER NOT NULL) STRICT;
+INSERT INTO revocation_list VALUES (0);
+)sql";
+
+/// kSchemaSteps[v] makes version v + 1 of version v; version 0 is the empty file.
+inline constexpr std::array kSchemaSteps{kVersion1, kVersion2};
+static_assert(kSchemaSteps.size() == kSchemaVersion);
 
 }  // namespace skep::store

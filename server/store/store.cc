@@ -33,6 +33,21 @@ void remove_database(const std::filesystem::path& path) {
 
 }  // namespace
 
+int Store::schema_version(Connection& connection) {
+  Query query = connection.query("PRAGMA user_version");
+  return query.step() ? static_cast<int>(query.integer(0)) : 0;
+}
+
+void Store::migrate(Connection& connection) {
+  AtomicSection section(connection);
+  // Another process may have done it while this one waited.
+  for (int version = schema_version(connection); version < kSchemaVersion; ++version) {
+    connection.execute(kSchemaSteps.at(static_cast<std::size_t>(version)));
+    connection.execute(("PRAGMA user_version = " + std::to_string(version + 1)).c_str());
+  }
+  section.commit();
+}
+
 Store::Store(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
 Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
@@ -50,8 +65,7 @@ Store Store::create(const std::filesystem::path& path, const FederationId& feder
     connection.execute("PRAGMA journal_mode = WAL");
     AtomicSection section(connection);
     connection.execute(("PRAGMA application_id = " + std::to_string(kApplicationId)).c_str());
-    connection.execute(("PRAGMA user_version = " + std::to_string(kSchemaVersion)).c_str());
-    connection.execute(kCreateTables);
+    migrate(connection);
     connection.query("INSERT INTO meta VALUES ('federation', ?)", federation).run();
     connection
         .query("INSERT INTO meta VALUES ('model_name', ?)",
@@ -71,18 +85,19 @@ Store Store::open(const std::filesystem::path& path) {
                      path.string() + ": no such database (skepctl init makes it)");
   }
   auto connection = std::make_unique<Connection>(path);
-  const auto pragma = [&connection](const char* sql) {
-    Query query = connection->query(sql);
-    return query.step() ? query.integer(0) : 0;
-  };
-  if (pragma("PRAGMA application_id") != kApplicationId) {
-    throw StoreError(Status::kMalformed, path.string() + ": not a Skep database");
+  {
+    Query query = connection->query("PRAGMA application_id");
+    if (!query.step() || query.integer(0) != kApplicationId) {
+      throw StoreError(Status::kMalformed, path.string() + ": not a Skep database");
+    }
   }
-  if (const auto version = pragma("PRAGMA user_version"); version != kSchemaVersion) {
+  const int version = schema_version(*connection);
+  if (version < 1 || version > kSchemaVersion) {
     throw StoreError(Status::kUnsupportedVersion,
                      path.string() + ": has schema version " + std::to_string(version) +
-                         ", this build knows " + std::to_string(kSchemaVersion));
+                         ", this build knows 1 to " + std::to_string(kSchemaVersion));
   }
+  if (version != kSchemaVersion) migrate(*connection);
   {
     Query query = connection->query("SELECT value FROM meta WHERE key = 'federation'");
     if (!query.step()) throw StoreError(Status::kMalformed, path.string() + ": no federation");

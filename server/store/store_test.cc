@@ -1,10 +1,14 @@
 #include "skep/store/store.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <random>
 #include <thread>
 
 namespace skep::store {
@@ -24,10 +28,26 @@ class StoreTest : public ::testing::Test {
 
   static Device make_device(const std::string& name) {
     Device device{
-        .name = name, .certificate_der = {1, 2, 3}, .public_key = {}, .revoke_reason = {}};
+        .name = name, .certificate_der = {1, 2, 3}, .public_key = {}, .added_by = "admin"};
     std::copy(name.begin(), name.end(), device.public_key.begin());
     device.added_unix_s = 77;
     return device;
+  }
+  static Revocation make_revocation(const std::string& device) {
+    return {.device = device,
+            .reason = RevocationReason::kKeyCompromise,
+            .note = "stolen",
+            .revoked_by = "admin",
+            .revoked_unix_s = 99};
+  }
+  /// In a child: revokes "n<first>" … and writes a byte after each.
+  [[noreturn]] void revoke_from(int first, int end, int pipe) const {
+    Store store = Store::open(path());
+    for (int i = first; i < end; ++i) {
+      store.revoke_device(make_revocation("n" + std::to_string(i)));
+      if (::write(pipe, "", 1) != 1) ::_exit(1);
+    }
+    ::_exit(0);
   }
   static Round make_round(std::uint32_t id) {
     Round round;
@@ -112,7 +132,7 @@ TEST_F(StoreTest, OpenRefusesAnotherSchemaNamingBoth) {
   } catch (const StoreError& error) {
     EXPECT_EQ(error.status(), Status::kUnsupportedVersion);
     EXPECT_NE(std::string(error.what()).find("99"), std::string::npos);
-    EXPECT_NE(std::string(error.what()).find("knows 1"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("knows 1 to 2"), std::string::npos);
   }
 }
 
@@ -127,13 +147,257 @@ TEST_F(StoreTest, Devices) {
   same_key.public_key = make_device("a").public_key;
   EXPECT_EQ(error_of([&] { store.add_device(same_key); }), Status::kStorageFailed);
   EXPECT_EQ(store.devices().size(), 2U);
+}
 
-  store.revoke_device("a", "stolen");
-  store.revoke_device("a", "again");
+TEST_F(StoreTest, ARevocationIsRecordedOnce) {
+  Store store = make_store();
+  EXPECT_EQ(store.last_revocation(), 0);
+  store.revoke_device(make_revocation("a"));
+  Revocation again = make_revocation("a");
+  again.note = "again";
+  EXPECT_EQ(error_of([&] { store.revoke_device(again); }), Status::kInvalidArgument);
+  EXPECT_EQ(error_of([&] { store.revoke_device(make_revocation("c")); }), Status::kNotFound);
+
   EXPECT_TRUE(store.device("a")->revoked);
-  EXPECT_EQ(store.device("a")->revoke_reason, "stolen");
+  EXPECT_FALSE(store.device("b")->revoked);
   EXPECT_EQ(store.device_count(), 1U);
-  EXPECT_EQ(error_of([&] { store.revoke_device("c", ""); }), Status::kNotFound);
+  EXPECT_TRUE(store.is_revoked(make_device("a").public_key));
+  EXPECT_FALSE(store.is_revoked(make_device("b").public_key));
+  const auto revocations = store.revocations();
+  ASSERT_EQ(revocations.size(), 1U);
+  EXPECT_EQ(revocations[0].device, "a");
+  EXPECT_EQ(revocations[0].reason, RevocationReason::kKeyCompromise);
+  EXPECT_EQ(revocations[0].note, "stolen");
+  EXPECT_EQ(revocations[0].revoked_by, "admin");
+  EXPECT_EQ(revocations[0].revoked_unix_s, 99);
+  EXPECT_EQ(revocations[0].certificate_der, (std::vector<std::uint8_t>{1, 2, 3}));
+}
+
+TEST_F(StoreTest, ARevocationSaysWhoAndHasABoundedNote) {
+  Store store = make_store();
+  for (const std::string& note : {std::string(kMaxNoteBytes + 1, 'x'), std::string("two\nlines")}) {
+    Revocation bad = make_revocation("a");
+    bad.note = note;
+    EXPECT_EQ(error_of([&] { store.revoke_device(bad); }), Status::kInvalidArgument);
+  }
+  Revocation nobody = make_revocation("a");
+  nobody.revoked_by = "";
+  EXPECT_EQ(error_of([&] { store.revoke_device(nobody); }), Status::kInvalidArgument);
+  EXPECT_FALSE(store.device("a")->revoked);
+
+  Revocation longest = make_revocation("a");
+  longest.note.assign(kMaxNoteBytes, 'x');
+  store.revoke_device(longest);
+  EXPECT_EQ(store.revocations("a").at(0).note, longest.note);
+}
+
+TEST_F(StoreTest, ARevokedNameComesBackWithAnotherKeyOnly) {
+  Store store = make_store();
+  store.insert_update(make_update("a", 1), 555);
+  store.revoke_device(make_revocation("a"));
+  const std::int64_t first = store.last_revocation();
+  EXPECT_EQ(error_of([&] { store.add_device(make_device("a")); }), Status::kInvalidArgument);
+  Device stolen_key = make_device("a");
+  stolen_key.name = "c";
+  EXPECT_EQ(error_of([&] { store.add_device(stolen_key); }), Status::kInvalidArgument);
+
+  Device anew = make_device("a");
+  anew.public_key[64] = 1;
+  anew.added_unix_s = 1000;
+  store.add_device(anew);
+  EXPECT_FALSE(store.device("a")->revoked);
+  EXPECT_EQ(store.device("a")->added_unix_s, 1000);
+  EXPECT_EQ(store.device("a")->accepted, 1U);  // its counts go on
+  EXPECT_TRUE(store.is_revoked(make_device("a").public_key));
+  // What the old key sent does not come back with the name, and the round stays answered.
+  EXPECT_EQ(store.update_count(1), 0U);
+  EXPECT_EQ(error_of([&] { store.insert_update(make_update("a", 1), 556); }),
+            Status::kAlreadyAnswered);
+
+  store.revoke_device(make_revocation("a"));
+  EXPECT_GT(store.last_revocation(), first);
+  EXPECT_EQ(store.revocations("a").size(), 2U);
+  EXPECT_TRUE(store.revocations("b").empty());
+}
+
+TEST_F(StoreTest, RefusalsAreCountedByDeviceAndReason) {
+  Store store = make_store();
+  for (int i = 1; i <= 3; ++i) store.count_refusal("a", Status::kNormExceeded, i);
+  store.count_refusal("a", Status::kMalformed, 9);
+  store.count_refusal("nobody", Status::kMalformed, 9);
+  const auto refusals = Store::open(path()).refusals("a");
+  ASSERT_EQ(refusals.size(), 2U);
+  for (const Refusals& each : refusals) {
+    const bool norm = each.status == Status::kNormExceeded;
+    EXPECT_EQ(each.count, norm ? 3U : 1U);
+    EXPECT_EQ(each.last_unix_s, norm ? 3 : 9);
+  }
+  EXPECT_TRUE(store.refusals("b").empty());
+  EXPECT_TRUE(store.refusals("nobody").empty());
+}
+
+TEST_F(StoreTest, NumbersOfRevocationListsOnlyRise) {
+  Store store = make_store();
+  EXPECT_EQ(store.next_crl_number(), 1U);
+  EXPECT_EQ(store.next_crl_number(), 2U);
+  EXPECT_EQ(Store::open(path()).next_crl_number(), 3U);
+}
+
+// As a gateway of schema version 1 left it: b was revoked, and had answered the open round.
+constexpr const char* kVersion1Database = R"sql(
+PRAGMA journal_mode = WAL;
+PRAGMA application_id = 0x534B4550;
+PRAGMA user_version = 1;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE devices (
+  name TEXT PRIMARY KEY,
+  certificate BLOB NOT NULL,
+  public_key BLOB NOT NULL UNIQUE CHECK (length(public_key) = 65),
+  revoked INTEGER NOT NULL CHECK (revoked IN (0, 1)),
+  revoke_reason TEXT NOT NULL,
+  added_unix_s INTEGER NOT NULL,
+  last_seen_unix_s INTEGER NOT NULL,
+  last_round INTEGER NOT NULL
+) STRICT;
+CREATE TABLE models (
+  version INTEGER PRIMARY KEY CHECK (version >= 1),
+  rolls_back_to INTEGER NOT NULL,
+  round INTEGER NOT NULL,
+  state INTEGER NOT NULL CHECK (state IN (1, 2)),
+  package BLOB NOT NULL
+) STRICT;
+CREATE TABLE rounds (
+  id INTEGER PRIMARY KEY CHECK (id >= 1),
+  state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 6),
+  plan BLOB NOT NULL,
+  signature BLOB NOT NULL CHECK (length(signature) = 64),
+  base_version INTEGER NOT NULL REFERENCES models (version),
+  opened_unix_s INTEGER NOT NULL,
+  deadline_unix_s INTEGER NOT NULL,
+  closed_unix_s INTEGER NOT NULL,
+  refused INTEGER NOT NULL DEFAULT 0,
+  bytes_down INTEGER NOT NULL DEFAULT 0,
+  version INTEGER REFERENCES models (version),
+  evaluation_samples INTEGER NOT NULL DEFAULT 0,
+  evaluation_correct INTEGER NOT NULL DEFAULT 0,
+  received INTEGER NOT NULL DEFAULT 0,
+  bytes_up INTEGER NOT NULL DEFAULT 0,
+  loss_q16 INTEGER
+) STRICT;
+CREATE UNIQUE INDEX one_open_round ON rounds ((1)) WHERE state IN (1, 2);
+CREATE TABLE updates (
+  round INTEGER NOT NULL REFERENCES rounds (id),
+  device TEXT NOT NULL REFERENCES devices (name),
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  sealed BLOB,
+  sealed_bytes INTEGER NOT NULL,
+  sample_count INTEGER NOT NULL CHECK (sample_count >= 1),
+  loss_q16 INTEGER NOT NULL,
+  PRIMARY KEY (round, device)
+) STRICT;
+INSERT INTO meta VALUES ('federation', x'0102030405060708'), ('model_name', x'646967697473');
+INSERT INTO devices VALUES ('a', x'010203', CAST(printf('%065d', 1) AS BLOB), 0, '', 77, 500, 2),
+                           ('b', x'040506', CAST(printf('%065d', 2) AS BLOB), 1, 'stolen', 78, 501, 2);
+INSERT INTO models VALUES (1, 0, 0, 1, x'2A');
+INSERT INTO rounds (id, state, plan, signature, base_version, opened_unix_s, deadline_unix_s,
+                    closed_unix_s, received)
+  VALUES (1, 3, x'09', zeroblob(64), 1, 10, 20, 30, 2), (2, 1, x'09', zeroblob(64), 1, 31, 0, 0, 0);
+INSERT INTO updates VALUES (1, 'a', zeroblob(32), NULL, 4, 10, 100),
+                           (1, 'b', zeroblob(32), NULL, 4, 10, 100),
+                           (2, 'a', zeroblob(32), x'01', 1, 10, 100),
+                           (2, 'b', zeroblob(32), x'02', 1, 10, 100);
+)sql";
+
+void expect_migrated(Store& store) {
+  EXPECT_EQ(store.federation(), kFederation);
+  EXPECT_EQ(store.model_name(), "digits");
+  EXPECT_FALSE(store.device("a")->revoked);
+  EXPECT_EQ(store.device("a")->accepted, 2U);
+  EXPECT_EQ(store.device("a")->added_by, "unknown");
+  EXPECT_EQ(store.device("a")->last_seen_unix_s, 500);
+  EXPECT_TRUE(store.device("b")->revoked);
+  ASSERT_EQ(store.revocations().size(), 1U);
+  EXPECT_EQ(store.revocations()[0].note, "stolen");
+  EXPECT_EQ(store.revocations()[0].reason, RevocationReason::kUnspecified);
+  EXPECT_EQ(store.revocations()[0].certificate_der, (std::vector<std::uint8_t>{4, 5, 6}));
+  EXPECT_EQ(store.update_devices(2), std::vector<std::string>{"a"});
+  EXPECT_TRUE(store.update("b", 2)->sealed.empty());
+  EXPECT_EQ(store.round(1)->totals.received, 2U);
+  EXPECT_EQ(store.next_crl_number(), 1U);
+}
+
+TEST_F(StoreTest, ADatabaseOfVersion1IsMigrated) {
+  execute(kVersion1Database);
+  {
+    Store store = Store::open(path());
+    expect_migrated(store);
+    store.add_device(make_device("c"));
+    store.insert_update(make_update("c", 2), 1);
+    store.revoke_device(make_revocation("a"));
+    EXPECT_EQ(store.update_devices(2), std::vector<std::string>{"c"});
+  }
+  Store again = Store::open(path());
+  EXPECT_EQ(again.revocations().size(), 2U);
+}
+
+TEST_F(StoreTest, SeveralThatOpenAnOldDatabaseMigrateItOnce) {
+  execute(kVersion1Database);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([this] {
+      try {
+        Store::open(path());
+      } catch (const std::exception& error) {
+        ADD_FAILURE() << error.what();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  Store store = Store::open(path());
+  expect_migrated(store);
+}
+
+// Killed while it revokes one device after the other: each that was acknowledged is revoked, and
+// a revocation and what it does to the open round are one.
+TEST_F(StoreTest, ARevocationSurvivesSigkillWhole) {
+  constexpr int kDevices = 200;
+  {
+    Store store = make_store();
+    Transaction transaction(store);
+    for (int i = 0; i < kDevices; ++i) {
+      store.add_device(make_device("n" + std::to_string(i)));
+      store.insert_update(make_update("n" + std::to_string(i), 1), 1);
+    }
+    transaction.commit();
+  }
+  int revoked_in_all = 0;
+  std::mt19937 random(7);
+  while (revoked_in_all < kDevices) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) revoke_from(revoked_in_all, kDevices, ends[1]);
+    ::close(ends[1]);
+    int acknowledged = revoked_in_all;
+    char byte = 0;
+    const int most = static_cast<int>(random() % 40);
+    for (int i = 0; i < most && ::read(ends[0], &byte, 1) == 1; ++i) ++acknowledged;
+    ::kill(child, SIGKILL);
+    while (::read(ends[0], &byte, 1) == 1) ++acknowledged;
+    ::close(ends[0]);
+    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+
+    Store store = Store::open(path());
+    revoked_in_all = static_cast<int>(store.revocations().size());
+    EXPECT_GE(revoked_in_all, acknowledged);
+    EXPECT_EQ(store.update_count(1), static_cast<unsigned>(kDevices - revoked_in_all));
+    for (int i = 0; i < kDevices; ++i) {
+      const auto update = store.update("n" + std::to_string(i), 1);
+      ASSERT_EQ(update->sealed.empty(), i < revoked_in_all) << i;
+      ASSERT_EQ(store.device("n" + std::to_string(i))->revoked, i < revoked_in_all) << i;
+    }
+  }
 }
 
 TEST_F(StoreTest, ModelVersionsOnlyRise) {
@@ -192,7 +456,7 @@ TEST_F(StoreTest, UpdatesAreUniqueByDeviceAndRound) {
             Status::kAlreadyAnswered);
   EXPECT_EQ(error_of([&] { store.insert_update(make_update("a", 2), 556); }), Status::kWrongRound);
   EXPECT_EQ(error_of([&] { store.insert_update(make_update("c", 1), 556); }), Status::kRevoked);
-  store.revoke_device("b", "");
+  store.revoke_device(make_revocation("b"));
   EXPECT_EQ(error_of([&] { store.insert_update(make_update("b", 1), 556); }), Status::kRevoked);
   EXPECT_EQ(store.device("a")->last_seen_unix_s, 555);
   EXPECT_EQ(store.update_digest("a", 1), Digest{5});
@@ -216,7 +480,7 @@ TEST_F(StoreTest, ClosingErasesTheSealedBytesAndFreezesTheTotals) {
   store.close_round(closed);
   EXPECT_TRUE(store.update("a", 1)->sealed.empty());
   EXPECT_EQ(store.update("a", 1)->digest, Digest{5});
-  store.revoke_device("a", "later");
+  store.revoke_device(make_revocation("a"));
   const Round row = store.rounds().at(0);
   EXPECT_EQ(row.totals.received, 2U);
   EXPECT_EQ(row.totals.bytes_up, 8U);
@@ -229,7 +493,7 @@ TEST_F(StoreTest, RevokedDevicesDoNotCountInTheOpenRound) {
   Store store = make_store();
   store.insert_update(make_update("a", 1), 1);
   store.insert_update(make_update("b", 1), 1);
-  store.revoke_device("a", "");
+  store.revoke_device(make_revocation("a"));
   EXPECT_EQ(store.update_count(1), 1U);
   EXPECT_EQ(store.update_devices(1), std::vector<std::string>{"b"});
   EXPECT_EQ(store.round(1)->totals.received, 1U);

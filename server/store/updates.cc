@@ -17,9 +17,10 @@ std::optional<Digest> Store::update_digest(std::string_view device, std::uint32_
 void Store::insert_update(const StoredUpdate& update, std::int64_t now_unix_s) {
   AtomicSection section(*connection_);
   {
-    Query query = connection_->query("SELECT revoked FROM devices WHERE name = ?", update.device);
-    if (!query.step() || query.integer(0) != 0) {
-      throw StoreError(Status::kRevoked, "device \"" + update.device + "\" is not enrolled");
+    const auto device = this->device(update.device);
+    if (!device || device->revoked) {
+      throw StoreError(Status::kRevoked, "device \"" + update.device + "\" is " +
+                                             (device ? "revoked" : "not enrolled"));
     }
   }
   {
@@ -35,13 +36,17 @@ void Store::insert_update(const StoredUpdate& update, std::int64_t now_unix_s) {
         "device \"" + update.device + "\" has answered round " + std::to_string(update.round));
   }
   connection_
-      ->query("INSERT INTO updates VALUES (?, ?, ?, ?, ?, ?, ?)", update.round, update.device,
-              update.digest, update.sealed, update.sealed.size(), update.sample_count,
-              update.loss_q16)
+      ->query(
+          "INSERT INTO updates (round, device, digest, sealed, sealed_bytes, sample_count, "
+          "loss_q16) VALUES (?, ?, ?, ?, ?, ?, ?)",
+          update.round, update.device, update.digest, update.sealed, update.sealed.size(),
+          update.sample_count, update.loss_q16)
       .run();
   connection_
-      ->query("UPDATE devices SET last_seen_unix_s = ?, last_round = ? WHERE name = ?", now_unix_s,
-              update.round, update.device)
+      ->query(
+          "UPDATE devices SET last_seen_unix_s = ?, last_round = ?, accepted = accepted + 1 "
+          "WHERE name = ?",
+          now_unix_s, update.round, update.device)
       .run();
   section.commit();
 }
@@ -52,8 +57,8 @@ RoundTotals Store::totals(std::uint32_t round) {
   Int128 weighted_loss = 0;
   Int128 samples = 0;
   Query query = connection_->query(
-      "SELECT sealed_bytes, sample_count, loss_q16 FROM updates JOIN devices ON name = device "
-      "WHERE round = ? AND revoked = 0",
+      "SELECT sealed_bytes, sample_count, loss_q16 FROM updates "
+      "WHERE round = ? AND left_out = 0",
       round);
   while (query.step()) {
     ++totals.received;
@@ -66,16 +71,15 @@ RoundTotals Store::totals(std::uint32_t round) {
 }
 
 std::uint32_t Store::update_count(std::uint32_t round) {
-  Query query = connection_->query(
-      "SELECT count(*) FROM updates JOIN devices ON name = device WHERE round = ? AND revoked = 0",
-      round);
+  Query query =
+      connection_->query("SELECT count(*) FROM updates WHERE round = ? AND left_out = 0", round);
   return query.step() ? query.u32(0) : 0;
 }
 
 std::vector<std::string> Store::update_devices(std::uint32_t round) {
   std::vector<std::string> devices;
   Query query = connection_->query(
-      "SELECT device FROM updates JOIN devices ON name = device WHERE round = ? AND revoked = 0 "
+      "SELECT device FROM updates WHERE round = ? AND left_out = 0 "
       "ORDER BY device",
       round);
   while (query.step()) devices.push_back(query.text(0));

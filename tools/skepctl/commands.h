@@ -59,8 +59,23 @@ struct DeviceAddOptions {
 
 Answer device_add(const std::filesystem::path& directory, const DeviceAddOptions& options);
 Answer device_list(const std::filesystem::path& directory);
-Answer device_revoke(const std::filesystem::path& directory, const std::string& name,
-                     const std::string& reason);
+Answer device_status(const std::filesystem::path& directory, const std::string& name);
+
+struct RevokeOptions {
+  std::string name;
+  std::string reason;  ///< One of store::kRevocationReasons.
+  std::string note;    ///< At most store::kMaxNoteBytes.
+};
+
+Answer device_revoke(const std::filesystem::path& directory, const RevokeOptions& options);
+
+struct CrlOptions {
+  std::filesystem::path out;  ///< Replaced if it exists.
+  std::uint32_t days = 7;     ///< Until the next one must be there.
+};
+
+/// Writes the list of all revoked certificates, signed by the CA, as DER.
+Answer device_crl(const std::filesystem::path& directory, const CrlOptions& options);
 
 Answer round_status(const std::filesystem::path& directory);
 Answer round_aggregate(const std::filesystem::path& directory, bool force);

@@ -1,12 +1,24 @@
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include "commands.h"
 #include "federation_directory.h"
 #include "skep/pki/federation.h"
+#include "skep/pki/files.h"
+#include "skep/pki/revocation_list.h"
+#include "skep/seal/sha256.h"
 #include "text_table.h"
 
 namespace skep::skepctl {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::int64_t kSecondsPerDay = 86'400;
 
 pki::GatewayEndpoint endpoint(const FederationDirectory& federation,
                               const DeviceAddOptions& options) {
@@ -25,13 +37,23 @@ pki::GatewayEndpoint endpoint(const FederationDirectory& federation,
   return gateway;
 }
 
-void refuse_known_name(store::Store& store, const std::string& name) {
+void refuse_enrolled_name(store::Store& store, const std::string& name) {
   const std::optional<store::Device> known = store.device(name);
-  if (!known) return;
-  throw CommandError(Status::kInvalidArgument,
-                     "the name '" + name + "' is taken" +
-                         (known->revoked ? " by a revoked device" : "") +
-                         ": expected a new one (names are never used again)");
+  if (!known || known->revoked) return;
+  throw CommandError(Status::kInvalidArgument, "the name '" + name +
+                                                   "' is taken: expected a new one, or one whose "
+                                                   "device is revoked");
+}
+
+/// Who calls, as the kernel says; for the record.
+std::string operator_name() {
+  const uid_t uid = ::getuid();
+  std::array<char, 4096> buffer{};
+  passwd entry{};
+  passwd* found = nullptr;
+  const bool known =
+      ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
+  return "uid " + std::to_string(uid) + (known ? " (" + std::string(entry.pw_name) + ")" : "");
 }
 
 store::Device as_enrolled(const std::string& name, const pki::Certificate& certificate) {
@@ -40,16 +62,135 @@ store::Device as_enrolled(const std::string& name, const pki::Certificate& certi
   device.certificate_der = certificate.der;
   device.public_key = certificate.public_key;
   device.added_unix_s = now_unix_s();
+  device.added_by = operator_name();
   return device;
 }
 
-Json describe(const store::Device& device) {
+std::string hex(Bytes bytes) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const std::uint8_t byte : bytes) {
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 15U];
+  }
+  return text;
+}
+
+Json describe_certificate(Bytes der) {
+  const pki::Certificate certificate = pki::parse_certificate(der);
+  const Result<seal::Sha256Digest> digest = seal::sha256(der);
+  if (!digest.ok()) throw CommandError(digest.status(), "cannot hash a certificate");
+  return {{"serial", hex(certificate.serial)},
+          {"not_before_unix_s", certificate.not_before_unix_s},
+          {"not_after_unix_s", certificate.not_after_unix_s},
+          {"sha256", hex(*digest)}};
+}
+
+Json describe(const store::Revocation& revocation) {
+  return {{"reason", store::to_string(revocation.reason)},
+          {"note", revocation.note},
+          {"revoked_by", revocation.revoked_by},
+          {"revoked_unix_s", revocation.revoked_unix_s},
+          {"serial", hex(pki::parse_certificate(revocation.certificate_der).serial)}};
+}
+
+/// All that is known of a device; its certificate's revocation is the last of its name's.
+struct DeviceStatus {
+  store::Device device;
+  std::vector<store::Revocation> revocations;
+  std::vector<store::Refusals> refusals;
+
+  [[nodiscard]] std::string state() const {
+    if (!device.revoked) return "enrolled";
+    return "revoked: " + std::string(store::to_string(revocations.back().reason));
+  }
+  [[nodiscard]] std::uint64_t refused() const {
+    std::uint64_t sum = 0;
+    for (const store::Refusals& each : refusals) sum += each.count;
+    return sum;
+  }
+  [[nodiscard]] std::int64_t last_seen_unix_s() const {
+    std::int64_t last = device.last_seen_unix_s;
+    for (const store::Refusals& each : refusals) last = std::max(last, each.last_unix_s);
+    return last;
+  }
+};
+
+DeviceStatus status_of(store::Store& store, store::Device device) {
+  DeviceStatus status;
+  status.revocations = store.revocations(device.name);
+  status.refusals = store.refusals(device.name);
+  status.device = std::move(device);
+  return status;
+}
+
+std::string code_of(Status status) { return std::string("k") + to_string(status); }
+
+Json describe(const DeviceStatus& status) {
+  Json refused = Json::object();
+  for (const store::Refusals& each : status.refusals) {
+    refused[code_of(each.status)] = {{"count", each.count}, {"last_unix_s", each.last_unix_s}};
+  }
+  Json revocations = Json::array();
+  for (const store::Revocation& each : status.revocations) revocations.push_back(describe(each));
+  const store::Device& device = status.device;
   return {{"name", device.name},
           {"revoked", device.revoked},
-          {"revoke_reason", device.revoke_reason},
+          {"certificate", describe_certificate(device.certificate_der)},
           {"added_unix_s", device.added_unix_s},
-          {"last_seen_unix_s", device.last_seen_unix_s},
-          {"last_round", device.last_round}};
+          {"added_by", device.added_by},
+          {"last_seen_unix_s", status.last_seen_unix_s()},
+          {"last_round", device.last_round},
+          {"accepted", device.accepted},
+          {"refused", std::move(refused)},
+          {"revocations", std::move(revocations)}};
+}
+
+std::string round_text(std::uint32_t round) { return round == 0 ? "-" : std::to_string(round); }
+
+std::string describe_for_people(const DeviceStatus& status, const Json& json) {
+  const store::Device& device = status.device;
+  const Json& certificate = json["certificate"];
+  TextTable table({"device", device.name});
+  table.add({"state", status.state()});
+  table.add({"certificate", "serial " + certificate["serial"].get<std::string>()});
+  table.add({"", "valid " + format_time(certificate["not_before_unix_s"]) + " to " +
+                     format_time(certificate["not_after_unix_s"])});
+  table.add({"", "SHA-256 " + certificate["sha256"].get<std::string>()});
+  table.add({"admitted", format_time(device.added_unix_s) + " by " + device.added_by});
+  table.add({"last seen", format_time(status.last_seen_unix_s())});
+  table.add({"last round", round_text(device.last_round)});
+  table.add({"accepted", std::to_string(device.accepted)});
+  table.add({"refused", std::to_string(status.refused())});
+  for (const store::Refusals& each : status.refusals) {
+    table.add({"", std::to_string(each.count) + " " + code_of(each.status) + ", last " +
+                       format_time(each.last_unix_s)});
+  }
+  for (std::size_t i = 0; i < status.revocations.size(); ++i) {
+    const store::Revocation& each = status.revocations[i];
+    table.add({"revoked", format_time(each.revoked_unix_s) + " by " + each.revoked_by + ": " +
+                              std::string(store::to_string(each.reason)) +
+                              (each.note.empty() ? "" : ", " + each.note)});
+    table.add({"", "serial " + json["revocations"][i]["serial"].get<std::string>()});
+  }
+  return table.str();
+}
+
+store::Revocation to_revocation(const RevokeOptions& options) {
+  const auto reason = store::parse_revocation_reason(options.reason);
+  if (!reason) {
+    std::string names;
+    for (const store::NamedReason& each : store::kRevocationReasons) {
+      names += (names.empty() ? "" : ", ") + std::string(each.name);
+    }
+    throw CommandError(Status::kInvalidArgument,
+                       "'" + options.reason + "' is no reason: expected one of " + names);
+  }
+  return {.device = options.name,
+          .reason = *reason,
+          .note = options.note,
+          .revoked_by = operator_name(),
+          .revoked_unix_s = now_unix_s()};
 }
 
 }  // namespace
@@ -58,7 +199,7 @@ Answer device_add(const fs::path& directory, const DeviceAddOptions& options) {
   const FederationDirectory federation(directory);
   const fs::path out = options.out.empty() ? federation.paths().device(options.name) : options.out;
   store::Store store = federation.open_store();
-  refuse_known_name(store, options.name);
+  refuse_enrolled_name(store, options.name);
 
   pki::Credentials credentials;
   const pki::GatewayEndpoint gateway = endpoint(federation, options);
@@ -84,31 +225,66 @@ Answer device_add(const fs::path& directory, const DeviceAddOptions& options) {
 Answer device_list(const fs::path& directory) {
   store::Store store = FederationDirectory(directory).open_store();
   Answer answer{{{"devices", Json::array()}}, ""};
-  TextTable table({"name", "state", "last round", "last seen", "added"});
-  for (const store::Device& device : store.devices()) {
-    answer.json["devices"].push_back(describe(device));
-    table.add({device.name, device.revoked ? "revoked: " + device.revoke_reason : "enrolled",
-               device.last_round == 0 ? "-" : std::to_string(device.last_round),
-               format_time(device.last_seen_unix_s), format_time(device.added_unix_s)});
+  TextTable table({"name", "state", "last round", "last seen", "accepted", "refused", "added"});
+  for (store::Device& device : store.devices()) {
+    const DeviceStatus status = status_of(store, std::move(device));
+    answer.json["devices"].push_back(describe(status));
+    table.add({status.device.name, status.state(), round_text(status.device.last_round),
+               format_time(status.last_seen_unix_s()), std::to_string(status.device.accepted),
+               std::to_string(status.refused()), format_time(status.device.added_unix_s)});
   }
   answer.text = table.str();
   return answer;
 }
 
-Answer device_revoke(const fs::path& directory, const std::string& name,
-                     const std::string& reason) {
+Answer device_status(const fs::path& directory, const std::string& name) {
   store::Store store = FederationDirectory(directory).open_store();
-  const std::optional<store::Device> device = store.device(name);
-  if (!device) {
-    throw CommandError(Status::kNotFound, "no device '" + name + "' is enrolled");
+  std::optional<store::Device> device = store.device(name);
+  if (!device) throw CommandError(Status::kNotFound, "no device '" + name + "' is enrolled");
+  const DeviceStatus status = status_of(store, *std::move(device));
+  Answer answer{describe(status), ""};
+  answer.text = describe_for_people(status, answer.json);
+  return answer;
+}
+
+Answer device_revoke(const fs::path& directory, const RevokeOptions& options) {
+  const store::Revocation revocation = to_revocation(options);
+  FederationDirectory(directory).open_store().revoke_device(revocation);
+  return {
+      {{"name", revocation.device},
+       {"revoked", true},
+       {"reason", store::to_string(revocation.reason)},
+       {"note", revocation.note},
+       {"revoked_by", revocation.revoked_by},
+       {"revoked_unix_s", revocation.revoked_unix_s}},
+      "Device " + revocation.device + " is revoked: nothing that it sends is accepted any more.\n"};
+}
+
+Answer device_crl(const fs::path& directory, const CrlOptions& options) {
+  const FederationDirectory federation(directory);
+  const pki::Certificate ca = pki::load_certificate(federation.paths().ca_certificate());
+  const pki::PrivateKey ca_key = pki::PrivateKey::load(federation.paths().ca_key());
+  store::Store store = federation.open_store();
+  pki::RevocationList list;
+  list.this_update_unix_s = now_unix_s();
+  list.next_update_unix_s = list.this_update_unix_s + std::int64_t{options.days} * kSecondsPerDay;
+  // The number first: a list with a higher one has all that one with a lower one has.
+  list.number = store.next_crl_number();
+  for (const store::Revocation& each : store.revocations()) {
+    list.certificates.push_back({.serial = pki::parse_certificate(each.certificate_der).serial,
+                                 .revoked_unix_s = each.revoked_unix_s,
+                                 .reason = static_cast<int>(each.reason)});
   }
-  if (device->revoked) {
-    throw CommandError(Status::kInvalidArgument,
-                       "the device '" + name + "' is revoked already: " + device->revoke_reason);
-  }
-  store.revoke_device(name, reason);
-  return {{{"name", name}, {"revoked", true}, {"reason", reason}},
-          "Device " + name + " is revoked: nothing that it sends is accepted any more.\n"};
+  pki::replace_file(options.out, pki::issue_revocation_list(ca, ca_key, list),
+                    pki::Access::kPublic);
+  return {{{"crl", fs::absolute(options.out).string()},
+           {"number", list.number},
+           {"certificates", list.certificates.size()},
+           {"this_update_unix_s", list.this_update_unix_s},
+           {"next_update_unix_s", list.next_update_unix_s}},
+          "Revocation list " + std::to_string(list.number) + " with " +
+              std::to_string(list.certificates.size()) + " certificates, valid until " +
+              format_time(list.next_update_unix_s) + ": " + options.out.string() + "\n"};
 }
 
 }  // namespace skep::skepctl

@@ -27,8 +27,9 @@ struct CommandLine {
   std::string format = "text";
   InitOptions init_options;
   DeviceAddOptions device_options;
+  RevokeOptions revoke_options;
+  CrlOptions crl_options;
   std::string name;
-  std::string reason;
   std::filesystem::path path;
   std::filesystem::path key;
   std::optional<std::uint32_t> version;
@@ -122,6 +123,27 @@ void add_init(CLI::App& app, CommandLine& line) {
   });
 }
 
+void add_revocation(CLI::App* device, CommandLine& line) {
+  CLI::App* revoke = device->add_subcommand("revoke", "Accept nothing from a device any more");
+  RevokeOptions& options = line.revoke_options;
+  revoke->add_option("NAME", options.name)->required();
+  revoke
+      ->add_option("--reason", options.reason,
+                   "unspecified, keyCompromise, affiliationChanged, superseded, "
+                   "cessationOfOperation or privilegeWithdrawn (RFC 5280)")
+      ->required();
+  revoke->add_option("--note", options.note, "For the record, at most 200 bytes");
+  run_when_chosen(revoke, line,
+                  [&line] { return device_revoke(line.directory, line.revoke_options); });
+
+  CLI::App* crl = device->add_subcommand("crl", "Write the list of revoked certificates (DER)");
+  crl->add_option("--out", line.crl_options.out, "File, replaced if it exists")->required();
+  crl->add_option("--days", line.crl_options.days, "Until the next list must be there")
+      ->check(CLI::Range(1, 365))
+      ->capture_default_str();
+  run_when_chosen(crl, line, [&line] { return device_crl(line.directory, line.crl_options); });
+}
+
 void add_device(CLI::App& app, CommandLine& line) {
   CLI::App* device = app.add_subcommand("device", "Who may take part");
   device->require_subcommand(1);
@@ -138,11 +160,10 @@ void add_device(CLI::App& app, CommandLine& line) {
   CLI::App* list = device->add_subcommand("list", "All devices");
   run_when_chosen(list, line, [&line] { return device_list(line.directory); });
 
-  CLI::App* revoke = device->add_subcommand("revoke", "Accept nothing from a device any more");
-  revoke->add_option("NAME", line.name)->required();
-  revoke->add_option("--reason", line.reason, "For the record")->required();
-  run_when_chosen(revoke, line,
-                  [&line] { return device_revoke(line.directory, line.name, line.reason); });
+  CLI::App* status = device->add_subcommand("status", "All that is known of one device");
+  status->add_option("NAME", line.name)->required();
+  run_when_chosen(status, line, [&line] { return device_status(line.directory, line.name); });
+  add_revocation(device, line);
 }
 
 void add_round(CLI::App& app, CommandLine& line) {

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <toml++/toml.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -208,14 +210,95 @@ TEST_F(Skepctl, ADeviceIsAddedListedAndRevoked) {
   EXPECT_EQ(devices[0]["name"], "sensor-1");
   EXPECT_EQ(devices[0]["revoked"], false);
 
-  EXPECT_EQ(document({"device", "revoke", "sensor-1", "--reason", "stolen"})["revoked"], true);
+  const json revoked = document({"device", "revoke", "sensor-1", "--reason", "keyCompromise",
+                                 "--note", "stolen, ticket 4711"});
+  EXPECT_EQ(revoked["revoked"], true);
+  EXPECT_EQ(revoked["reason"], "keyCompromise");
   devices = document({"device", "list"})["devices"];
   EXPECT_EQ(devices[0]["revoked"], true);
-  EXPECT_EQ(devices[0]["revoke_reason"], "stolen");
+  EXPECT_EQ(devices[0]["revocations"][0]["note"], "stolen, ticket 4711");
   EXPECT_EQ(devices[1]["revoked"], false);
-  EXPECT_EQ(failure({"device", "revoke", "sensor-1", "--reason", "x"})["code"], "kInvalidArgument");
-  EXPECT_EQ(failure({"device", "revoke", "nobody", "--reason", "x"})["code"], "kNotFound");
-  EXPECT_EQ(failure({"device", "revoke", "sensor-2"})["code"], "kInvalidArgument");
+}
+
+TEST_F(Skepctl, ARevocationThatCannotBeChangesNothing) {
+  (void)document({"device", "add", "a"});
+  (void)document({"device", "add", "b"});
+  const auto refused = [this](const char* name, const char* reason, const char* note = "") {
+    return failure({"device", "revoke", name, "--reason", reason, "--note", note})["code"];
+  };
+  EXPECT_EQ(refused("nobody", "superseded"), "kNotFound");
+  EXPECT_EQ(refused("a", ""), "kInvalidArgument");
+  EXPECT_EQ(refused("a", "stolen"), "kInvalidArgument");
+  EXPECT_EQ(refused("a", "certificateHold"), "kInvalidArgument");
+  EXPECT_EQ(refused("a", "superseded", std::string(201, 'x').c_str()), "kInvalidArgument");
+  EXPECT_EQ(refused("a", "superseded", "two\nlines"), "kInvalidArgument");
+  EXPECT_EQ(failure({"device", "revoke", "a"})["code"], "kInvalidArgument");
+  EXPECT_EQ(document({"device", "status", "a"})["revoked"], false);
+
+  (void)document({"device", "revoke", "b", "--reason", "superseded"});
+  EXPECT_EQ(refused("b", "keyCompromise"), "kInvalidArgument");
+  EXPECT_EQ(document({"device", "status", "b"})["revocations"].size(), 1U);
+}
+
+TEST_F(Skepctl, TheStatusOfADeviceSaysWhatOpensslSays) {
+  (void)document({"device", "add", "a"});
+  pki::Credentials credentials;
+  pki::load_credentials(directory_ / "devices/a.cred", credentials);
+  const auto& certificate = credentials.message.device_certificate;
+  const fs::path der = folder_ / "a.der";
+  write_text(der, {reinterpret_cast<const char*>(certificate.bytes), certificate.size});
+  const auto openssl = [&](const char* option) {
+    const CommandResult result = pki_testing::run(
+        {"openssl", "x509", "-inform", "DER", "-in", der.string(), "-noout", option, "-sha256"});
+    std::string value = result.out.substr(result.out.find('=') + 1);
+    std::erase_if(value, [](char c) { return c == ':' || c == '\n'; });
+    std::ranges::transform(value, value.begin(), [](unsigned char c) { return std::tolower(c); });
+    return value;
+  };
+  const json status = document({"device", "status", "a"});
+  EXPECT_EQ(status["certificate"]["serial"], openssl("-serial"));
+  EXPECT_EQ(status["certificate"]["sha256"], openssl("-fingerprint"));
+  EXPECT_GT(status["certificate"]["not_after_unix_s"], status["added_unix_s"]);
+  EXPECT_LT(status["certificate"]["not_before_unix_s"], status["added_unix_s"]);
+  EXPECT_EQ(status["added_by"].get<std::string>().rfind("uid " + std::to_string(::getuid()), 0),
+            0U);
+  EXPECT_EQ(status["accepted"], 0);
+  EXPECT_EQ(status["refused"], json::object());
+  EXPECT_EQ(status["revocations"], json::array());
+  const CommandResult text = here({"device", "status", "a"});
+  EXPECT_NE(text.out.find(status["certificate"]["sha256"].get<std::string>()), std::string::npos);
+  EXPECT_EQ(failure({"device", "status", "b"})["code"], "kNotFound");
+}
+
+TEST_F(Skepctl, TheRevocationListHasTheOldCertificateOfANameThatCameBack) {
+  (void)document({"device", "add", "a"});
+  const json old = document({"device", "status", "a"})["certificate"];
+  (void)document({"device", "revoke", "a", "--reason", "keyCompromise"});
+  (void)failure({"device", "add", "a"});  // its old credentials are in the way
+  fs::remove(directory_ / "devices/a.cred");
+  (void)document({"device", "add", "a"});
+  EXPECT_EQ(document({"device", "status", "a"})["revoked"], false);
+  (void)failure({"device", "add", "a"});
+
+  const fs::path crl = folder_ / "crl.der";
+  EXPECT_EQ(document({"device", "crl", "--out", crl.string()})["number"], 1);
+  const json second = document({"device", "crl", "--out", crl.string(), "--days", "30"});
+  EXPECT_EQ(second["number"], 2);
+  EXPECT_EQ(second["certificates"], 1);
+  EXPECT_EQ(second["next_update_unix_s"].get<std::int64_t>(),
+            second["this_update_unix_s"].get<std::int64_t>() + 30 * 86400);
+  const CommandResult shown =
+      pki_testing::run({"openssl", "crl", "-inform", "DER", "-in", crl.string(), "-CAfile",
+                        (directory_ / "ca.crt").string(), "-verify", "-noout", "-text"});
+  EXPECT_EQ(shown.exit_code, 0) << shown.err;
+  std::string serial = old["serial"];
+  std::ranges::transform(serial, serial.begin(), [](unsigned char c) { return std::toupper(c); });
+  EXPECT_NE(shown.out.find(serial), std::string::npos) << shown.out;
+  std::string current = document({"device", "status", "a"})["certificate"]["serial"];
+  std::ranges::transform(current, current.begin(), [](unsigned char c) { return std::toupper(c); });
+  EXPECT_EQ(shown.out.find(current), std::string::npos) << shown.out;
+  EXPECT_EQ(failure({"device", "crl", "--out", crl.string(), "--days", "0"})["code"],
+            "kInvalidArgument");
 }
 
 TEST_F(Skepctl, ADeviceThatIsNotAddedLeavesNothing) {

@@ -302,7 +302,7 @@ std::string dump(const std::filesystem::path& database) {
     throw std::runtime_error("cannot open " + database.string());
   }
   std::string text;
-  for (const char* table : {"meta", "devices", "models", "rounds", "updates"}) {
+  for (const char* table : {"meta", "devices", "revocations", "models", "rounds", "updates"}) {
     sqlite3_stmt* statement = nullptr;
     const std::string sql = std::string("SELECT * FROM ") + table + " ORDER BY 1, 2";
     if (sqlite3_prepare_v2(connection, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {

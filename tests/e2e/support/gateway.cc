@@ -75,7 +75,7 @@ wire::DeviceCredentials Gateway::enrol(const std::string& device) {
 }
 
 void Gateway::revoke(const std::string& device) {
-  (void)federation_.operate({"device", "revoke", device, "--reason", "lost"});
+  (void)federation_.operate({"device", "revoke", device, "--reason", "keyCompromise"});
 }
 
 void Gateway::roll_back(std::uint32_t to_version) {
@@ -87,7 +87,8 @@ seal::Sha256Digest Gateway::database_digest() const {
   stored.freeze();
   std::string dump;
   for (const auto& row :
-       stored.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")) {
+       stored.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'refusals' "
+                   "ORDER BY name")) {
     dump_table(stored, row[0], dump);
   }
   const auto digest =

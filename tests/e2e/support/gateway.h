@@ -47,7 +47,8 @@ class Gateway {
   }
 
   /// SHA-256 over every row of every table, read through a read-only connection. Left out are
-  /// rounds.refused and rounds.bytes_down: skepd counts its traffic there from time to time.
+  /// rounds.refused and rounds.bytes_down, where skepd counts its traffic from time to time, and
+  /// refusals, where it counts what it refuses.
   [[nodiscard]] seal::Sha256Digest database_digest() const;
 
   /// The digest of each device's update for the round.

@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "skep/bytes.h"
+#include "skep/status.h"
 #include "skep/store/error.h"
+#include "skep/store/revocation_reason.h"
 #include "skep/wire/codec.h"
 
 namespace skep::store {
@@ -24,18 +26,39 @@ using FederationId = std::array<std::uint8_t, wire::kFederationBytes>;
 using PublicKey = std::array<std::uint8_t, wire::kP256PointBytes>;
 using Digest = std::array<std::uint8_t, wire::kDigestBytes>;
 
-/// The layout of the tables; a file of another version is refused, never altered.
-inline constexpr int kSchemaVersion = 1;
+/// The layout of the tables. Opening a file of an older version makes it one of this version, in
+/// one transaction; one of a newer version is refused, never altered.
+inline constexpr int kSchemaVersion = 2;
 
 struct Device {
   std::string name = {};  ///< Unique, as in UpdateHeader.
   std::vector<std::uint8_t> certificate_der = {};
   PublicKey public_key{};  ///< Of the certificate: P-256, uncompressed.
-  bool revoked = false;
-  std::string revoke_reason = {};
+  bool revoked = false;    ///< Its public key is in the table of revocations.
   std::int64_t added_unix_s = 0;
+  std::string added_by = {};          ///< Who admitted it.
   std::int64_t last_seen_unix_s = 0;  ///< When its last update was stored, 0 = never.
   std::uint32_t last_round = 0;       ///< Round of that update, 0 = none.
+  std::uint64_t accepted = 0;         ///< Updates stored.
+};
+
+/// A key that is revoked for ever, and the certificate that it had.
+struct Revocation {
+  std::string device = {};
+  RevocationReason reason = RevocationReason::kUnspecified;
+  std::string note = {};        ///< For the record: at most kMaxNoteBytes.
+  std::string revoked_by = {};  ///< Who did it, not empty.
+  std::int64_t revoked_unix_s = 0;
+  std::vector<std::uint8_t> certificate_der = {};  ///< Filled in by the store.
+};
+
+inline constexpr std::size_t kMaxNoteBytes = 200;
+
+/// Updates of a device that were refused for the same reason.
+struct Refusals {
+  Status status = Status::kOk;
+  std::uint64_t count = 0;
+  std::int64_t last_unix_s = 0;
 };
 
 struct Model {
@@ -62,7 +85,7 @@ enum class RoundState : std::uint8_t {
 /// "open", "aggregating", "released", "rejected", "rolled_back", "abandoned".
 [[nodiscard]] const char* to_string(RoundState state);
 
-/// What a round's stored updates amount to, those of devices that are revoked left out.
+/// What a round's stored updates amount to; those that a revocation took out do not count.
 struct RoundTotals {
   std::uint32_t received = 0;
   std::uint64_t bytes_up = 0;  ///< Sum of the sealed sizes.
@@ -107,7 +130,7 @@ class Store {
                       std::string_view model_name);
 
   /// kNotFound if there is no such file; kMalformed if it is not a database of ours;
-  /// kUnsupportedVersion, naming both versions, if it has another schema.
+  /// kUnsupportedVersion, naming both versions, if it has a newer schema.
   static Store open(const std::filesystem::path& path);
 
   [[nodiscard]] const FederationId& federation() const;
@@ -115,13 +138,30 @@ class Store {
 
   // ---- devices
 
-  /// kInvalidArgument if the name is taken (a revoked device keeps its name) or not a name.
+  /// A new name, or the name of a revoked device with another key; its counts go on.
+  /// kInvalidArgument if the name is enrolled or not a name, or if the key is a revoked one.
   void add_device(const Device& device);
   [[nodiscard]] std::optional<Device> device(std::string_view name);
   [[nodiscard]] std::vector<Device> devices();  ///< Ordered by name.
   [[nodiscard]] std::uint32_t device_count();   ///< Without the revoked ones.
-  /// kNotFound if there is none; revoking twice keeps the first reason.
-  void revoke_device(std::string_view name, std::string_view reason);
+
+  /// Revokes the key that revocation.device has, and takes its update out of the open round, also
+  /// of one that is being aggregated; the sealed bytes are erased. kNotFound if there is no such
+  /// device; kInvalidArgument if it is revoked already, or for note and revoked_by.
+  void revoke_device(const Revocation& revocation);
+  [[nodiscard]] bool is_revoked(const PublicKey& key);
+  [[nodiscard]] std::vector<Revocation> revocations();  ///< All, oldest first.
+  /// Those of one name, oldest first.
+  [[nodiscard]] std::vector<Revocation> revocations(std::string_view device);
+  /// Rises with every revocation: a cheap way to know that there is a new one. 0 = none yet.
+  [[nodiscard]] std::int64_t last_revocation();
+  /// 1, 2, 3, …: never the same twice, also if the list is never published.
+  std::uint64_t next_crl_number();
+
+  /// An update of an enrolled device was refused; its count lasts. Nothing happens if the device is
+  /// unknown.
+  void count_refusal(std::string_view device, Status status, std::int64_t now_unix_s);
+  [[nodiscard]] std::vector<Refusals> refusals(std::string_view device);  ///< Ordered by status.
 
   // ---- models
 
@@ -156,9 +196,9 @@ class Store {
   /// kWrongRound if the round is not open; kRevoked if the device is unknown or revoked.
   void insert_update(const StoredUpdate& update, std::int64_t now_unix_s);
   [[nodiscard]] std::uint32_t update_count(std::uint32_t round);  ///< Length of update_devices().
-  /// In order of device, those of revoked devices left out.
+  /// In order of device, those that a revocation took out left out.
   [[nodiscard]] std::vector<std::string> update_devices(std::uint32_t round);
-  /// With its sealed bytes, which are empty once the round is closed.
+  /// With its sealed bytes, which are empty once the round is closed or the device revoked.
   [[nodiscard]] std::optional<StoredUpdate> update(std::string_view device, std::uint32_t round);
 
   Store(Store&&) noexcept;
@@ -172,6 +212,8 @@ class Store {
 
   explicit Store(std::unique_ptr<Connection> connection);
 
+  static int schema_version(Connection& connection);
+  static void migrate(Connection& connection);
   [[nodiscard]] RoundTotals totals(std::uint32_t round);
 
   std::unique_ptr<Connection> connection_;
