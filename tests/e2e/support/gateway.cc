@@ -19,11 +19,14 @@ bool is_traffic(const std::string& table, const std::string& column) {
 // All that a table holds, each value with its type.
 std::string query_of(const Database& database, const std::string& table) {
   std::string columns;
+  int count = 0;
   for (const auto& row : database.rows("SELECT name FROM pragma_table_info('" + table + "')")) {
     if (is_traffic(table, row[0])) continue;
     columns += (columns.empty() ? "" : ", ") + ("typeof(" + row[0] + "), " + row[0]);
+    ++count;
   }
-  return "SELECT " + columns + " FROM " + table + " ORDER BY 2, 4";
+  // By the first two, where there are two: what is unique in all of our tables.
+  return "SELECT " + columns + " FROM " + table + " ORDER BY 2" + (count > 1 ? ", 4" : "");
 }
 
 // With the length of each value: no two different tables have the same dump.
