@@ -37,16 +37,5 @@ TEST(Demo, LearnsWithSparseTernaryUpdates) {
   EXPECT_EQ(summary.at("rollback"), "ok");
 }
 
-// Their random choices are the round's, the base model's and the device's, not of the run.
-TEST(Demo, RepeatsWhereCompressionDrawsRandomNumbers) {
-  for (const char* compression : {"int8", "eden", "random-k"}) {
-    const auto digest = [&](const std::string& seed) {
-      const process::Command options{"--compression", compression};
-      return run_demo(seed, options, {.devices = 4, .rounds = 3}).at("model_sha256");
-    };
-    EXPECT_EQ(digest("3"), digest("3")) << compression;
-  }
-}
-
 }  // namespace
 }  // namespace skep::e2e
