@@ -30,6 +30,7 @@ Result<Bytes> prefix_of(Domain domain) {
   static constexpr std::uint8_t kRoundPlan[] = "skep round plan v1";
   static constexpr std::uint8_t kSealedUpdate[] = "skep sealed update v1";
   static constexpr std::uint8_t kModelManifest[] = "skep model manifest v1";
+  static constexpr std::uint8_t kAuditHead[] = "skep audit head v1";
   switch (domain) {
     case Domain::kRoundPlan:
       return Bytes(kRoundPlan);
@@ -37,6 +38,8 @@ Result<Bytes> prefix_of(Domain domain) {
       return Bytes(kSealedUpdate);
     case Domain::kModelManifest:
       return Bytes(kModelManifest);
+    case Domain::kAuditHead:
+      return Bytes(kAuditHead);
   }
   return Status::kInvalidArgument;
 }

@@ -19,7 +19,8 @@ using testing::live_key_count;
 using testing::take;
 using testing::to_hex;
 
-constexpr Domain kDomains[] = {Domain::kRoundPlan, Domain::kSealedUpdate, Domain::kModelManifest};
+constexpr Domain kDomains[] = {Domain::kRoundPlan, Domain::kSealedUpdate, Domain::kModelManifest,
+                               Domain::kAuditHead};
 constexpr char kOrder[] = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
 
 // RFC 6979, A.2.5.
@@ -56,7 +57,8 @@ TEST(Signature, IsOverPrefixZeroByteAndMessage) {
   const std::pair<Domain, std::string> prefixes[] = {
       {Domain::kRoundPlan, "skep round plan v1"},
       {Domain::kSealedUpdate, "skep sealed update v1"},
-      {Domain::kModelManifest, "skep model manifest v1"}};
+      {Domain::kModelManifest, "skep model manifest v1"},
+      {Domain::kAuditHead, "skep audit head v1"}};
   for (const auto& [domain, prefix] : prefixes) {
     const Sha256Digest digest = take(sha256(bytes_of(prefix + '\0' + "message")));
     EXPECT_EQ(take(key.sign(domain, bytes_of("message"))), take(sign_digest(key, digest)));

@@ -115,8 +115,47 @@ CREATE TABLE revocation_list (number INTEGER NOT NULL) STRICT;
 INSERT INTO revocation_list VALUES (0);
 )sql";
 
+// The audit log. What undoes these triggers leaves the chain of hashes broken.
+constexpr const char* kVersion3 = R"sql(
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY CHECK (number >= 1),
+  unix_s INTEGER NOT NULL,
+  event INTEGER NOT NULL,
+  actor_kind INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  value_before TEXT NOT NULL,
+  value_after TEXT NOT NULL,
+  hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+
+CREATE TABLE audit_heads (
+  number INTEGER PRIMARY KEY REFERENCES audit (number),
+  unix_s INTEGER NOT NULL,
+  hash BLOB NOT NULL CHECK (length(hash) = 32),
+  signature BLOB NOT NULL CHECK (length(signature) = 64)
+) STRICT;
+
+CREATE TRIGGER audit_insert BEFORE INSERT ON audit
+WHEN NEW.number <> (SELECT coalesce(max(number), 0) + 1 FROM audit)
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_update BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_delete BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
+CREATE TRIGGER audit_heads_insert BEFORE INSERT ON audit_heads
+WHEN NEW.number <= (SELECT coalesce(max(number), 0) FROM audit_heads)
+BEGIN SELECT RAISE(ABORT, 'audit heads are append-only'); END;
+CREATE TRIGGER audit_heads_update BEFORE UPDATE ON audit_heads
+BEGIN SELECT RAISE(ABORT, 'audit heads are append-only'); END;
+CREATE TRIGGER audit_heads_delete BEFORE DELETE ON audit_heads
+BEGIN SELECT RAISE(ABORT, 'audit heads are append-only'); END;
+)sql";
+
 /// kSchemaSteps[v] makes version v + 1 of version v; version 0 is the empty file.
-inline constexpr std::array kSchemaSteps{kVersion1, kVersion2};
+inline constexpr std::array kSchemaSteps{kVersion1, kVersion2, kVersion3};
 static_assert(kSchemaSteps.size() == kSchemaVersion);
 
 }  // namespace skep::store

@@ -35,6 +35,7 @@ enum class Domain : std::uint8_t {
   kRoundPlan,      ///< "skep round plan v1\0"
   kSealedUpdate,   ///< "skep sealed update v1\0"
   kModelManifest,  ///< "skep model manifest v1\0"
+  kAuditHead,      ///< "skep audit head v1\0"
 };
 
 /// A private key: a volatile PSA key that is wiped when this object dies. Move-only.

@@ -1,4 +1,5 @@
-// All that a gateway remembers, in one SQLite file: devices, models, rounds and updates.
+// All that a gateway remembers, in one SQLite file: devices, models, rounds, updates
+// and the audit log.
 //
 // What a commit returned from survives kill -9 and a loss of power (WAL, synchronous=FULL). Two
 // processes may have the file open: skepctl enrols devices while skepd runs.
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "skep/audit/chain.h"
 #include "skep/bytes.h"
 #include "skep/status.h"
 #include "skep/store/error.h"
@@ -28,7 +30,7 @@ using Digest = std::array<std::uint8_t, wire::kDigestBytes>;
 
 /// The layout of the tables. Opening a file of an older version makes it one of this version, in
 /// one transaction; one of a newer version is refused, never altered.
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
 
 struct Device {
   std::string name = {};  ///< Unique, as in UpdateHeader.
@@ -125,6 +127,8 @@ struct StoredUpdate {
 /// call is atomic; several are with a Transaction. A writer waits up to ten seconds for another.
 class Store {
  public:
+  class Connection;
+
   /// Makes the file, of mode 0600. kInvalidArgument if it exists or model_name is not a name.
   static Store create(const std::filesystem::path& path, const FederationId& federation,
                       std::string_view model_name);
@@ -201,6 +205,25 @@ class Store {
   /// With its sealed bytes, which are empty once the round is closed or the device revoked.
   [[nodiscard]] std::optional<StoredUpdate> update(std::string_view device, std::uint32_t round);
 
+  // ---- audit log; these throw AuditError as well
+
+  /// Writes the next record. Within the Transaction of what it records neither is there without
+  /// the other.
+  void append_audit(const audit::Entry& entry);
+  [[nodiscard]] std::int64_t last_audit_number();  ///< 0 = none.
+  /// The newest `limit` of those that are not older than `since_unix_s`, in order.
+  [[nodiscard]] std::vector<audit::Record> audit_records(std::int64_t since_unix_s,
+                                                         std::uint32_t limit);
+  /// The newest head.
+  [[nodiscard]] std::optional<audit::SignedHead> audit_head();
+  /// Signs and keeps the newest record's head if that has none yet, and returns the newest head;
+  /// none while there is no record.
+  std::optional<audit::SignedHead> sign_audit_head(const seal::SigningKey& key,
+                                                   std::int64_t now_unix_s);
+  /// Reads the whole log, as it is at one moment.
+  [[nodiscard]] audit::Report check_audit(const seal::VerifyingKey& key,
+                                          const std::optional<audit::SignedHead>& kept);
+
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
   ~Store();
@@ -208,7 +231,6 @@ class Store {
  private:
   friend class AtomicSection;
   friend class Transaction;
-  class Connection;
 
   explicit Store(std::unique_ptr<Connection> connection);
 
