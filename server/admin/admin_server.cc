@@ -1,6 +1,5 @@
 #include "skep/admin/admin_server.h"
 
-#include <httplib.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +12,8 @@
 #include <thread>
 
 #include "handlers.h"
+#include "peer_server.h"
+#include "skep/audit/operator.h"
 #include "skep/config.h"
 #include "skep/coordinator/error.h"
 
@@ -22,7 +23,6 @@ namespace {
 constexpr std::size_t kThreads = 4;
 constexpr std::size_t kMaxBodyBytes = kMaxPackageBytes + 4096;
 constexpr time_t kReadTimeoutS = 10;
-constexpr time_t kKeepAliveS = 2;
 constexpr int kIgnoredPort = 80;  // httplib wants one for Unix sockets too
 
 int http_status(Status status) {
@@ -104,6 +104,10 @@ void remove_stale_socket(const std::filesystem::path& socket) {
   ::unlink(socket.c_str());
 }
 
+audit::Actor actor_of(const httplib::Request& request) {
+  return audit::operator_of(PeerServer::peer_uid(request), "admin socket");
+}
+
 }  // namespace
 
 class AdminServer::Engine {
@@ -137,8 +141,6 @@ class AdminServer::Engine {
   void set_limits() {
     server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     server_.set_payload_max_length(kMaxBodyBytes);
-    server_.set_read_timeout(kReadTimeoutS);
-    server_.set_keep_alive_timeout(kKeepAliveS);
     server_.set_error_handler([](const httplib::Request& /*request*/, httplib::Response& response) {
       if (!response.body.empty()) return;
       const bool missing = response.status == 404;
@@ -164,27 +166,28 @@ class AdminServer::Engine {
     get("/api/v1/rounds", &Handlers::rounds);
     get("/api/v1/stats", &Handlers::stats);
 
-    const auto post = [this](const char* path, Json (Handlers::*handler)(const std::string&)) {
-      server_.Post(path,
-                   [this, handler](const httplib::Request& request, httplib::Response& response) {
-                     serve(response, [&] { return (handlers_.*handler)(request.body); });
-                   });
+    using Post = Json (Handlers::*)(const std::string&, const audit::Actor&);
+    const auto post = [this](const char* path, Post handler) {
+      server_.Post(
+          path, [this, handler](const httplib::Request& request, httplib::Response& response) {
+            serve(response, [&] { return (handlers_.*handler)(request.body, actor_of(request)); });
+          });
     };
     post("/api/v1/round/aggregate", &Handlers::aggregate);
     post("/api/v1/model/rollback", &Handlers::rollback);
-    server_.Post("/api/v1/model/import",
-                 [this](const httplib::Request& request, httplib::Response& response) {
-                   serve(response, [&] {
-                     const Bytes package(reinterpret_cast<const std::uint8_t*>(request.body.data()),
-                                         request.body.size());
-                     return handlers_.import_model(package, request.get_param_value("force"));
-                   });
-                 });
+    server_.Post("/api/v1/model/import", [this](const httplib::Request& request,
+                                                httplib::Response& response) {
+      serve(response, [&] {
+        const Bytes package(reinterpret_cast<const std::uint8_t*>(request.body.data()),
+                            request.body.size());
+        return handlers_.import_model(package, request.get_param_value("force"), actor_of(request));
+      });
+    });
   }
 
   std::filesystem::path socket_;
   Handlers handlers_;
-  httplib::Server server_;
+  PeerServer server_{kReadTimeoutS};
   std::thread thread_;
 };
 

@@ -113,7 +113,7 @@ Json Handlers::stats() {
           {"rss_bytes", resident_bytes()}};
 }
 
-Json Handlers::aggregate(const std::string& body) {
+Json Handlers::aggregate(const std::string& body, const audit::Actor& actor) {
   const Json request = parse_object(body);
   refuse_unknown(request, "force");
   const Json force = request.value("force", Json(false));
@@ -121,10 +121,10 @@ Json Handlers::aggregate(const std::string& body) {
     throw RequestError(Status::kInvalidArgument, "\"force\" must be true or false");
   }
   spdlog::info("operator: aggregate, force {}", force.get<bool>());
-  return describe(gateway_.coordinator.aggregate_now(force.get<bool>()));
+  return describe(gateway_.coordinator.aggregate_now(force.get<bool>(), actor));
 }
 
-Json Handlers::rollback(const std::string& body) {
+Json Handlers::rollback(const std::string& body, const audit::Actor& actor) {
   const Json request = parse_object(body);
   refuse_unknown(request, "to_version");
   const Json version = request.value("to_version", Json(nullptr));
@@ -134,15 +134,15 @@ Json Handlers::rollback(const std::string& body) {
   }
   const auto to_version = version.get<std::uint32_t>();
   spdlog::info("operator: roll back to version {}", to_version);
-  return describe(gateway_.coordinator.rollback(to_version));
+  return describe(gateway_.coordinator.rollback(to_version, actor));
 }
 
-Json Handlers::import_model(Bytes package, const std::string& force) {
+Json Handlers::import_model(Bytes package, const std::string& force, const audit::Actor& actor) {
   if (!force.empty() && force != "0" && force != "1") {
     throw RequestError(Status::kInvalidArgument, "query: force must be 0 or 1");
   }
   spdlog::info("operator: import a package of {} bytes, force {}", package.size(), force == "1");
-  return describe(gateway_.coordinator.import_model(package, force == "1"));
+  return describe(gateway_.coordinator.import_model(package, force == "1", actor));
 }
 
 }  // namespace skep::admin

@@ -19,7 +19,6 @@
 #include <utility>
 
 #include "coap_messages.h"
-#include "log.h"
 #include "skep/config.h"
 #include "skep/pki/files.h"
 #include "skep/wire/codec.h"
@@ -181,9 +180,10 @@ struct CoapEndpoint::Callbacks {
 CoapEndpoint::CoapEndpoint(const CoapAddress& address, const pki::FederationPaths& paths,
                            const std::filesystem::path& database,
                            coordinator::Coordinator& coordinator, intake::Intake& intake,
-                           std::uint32_t patch_depth)
+                           AuditLog& audit_log, std::uint32_t patch_depth)
     : coordinator_(coordinator),
       intake_(intake),
+      audit_log_(audit_log),
       sessions_(database),
       models_(coordinator, patch_depth),
       listen_(address.listen) {
@@ -312,8 +312,8 @@ void CoapEndpoint::on_event(coap_session_t* session, coap_event_t event) {
 
 void CoapEndpoint::close_revoked_sessions() {
   for (const auto& [session, device] : sessions_.take_revoked()) {
-    audit({"session", device, remote_of(session), Status::kRevoked,
-           "the device's certificate is revoked: its session is closed"});
+    record_refusal({"session", device, remote_of(session), Status::kRevoked,
+                    "the device's certificate is revoked: its session is closed"});
     if (std::ranges::find(refused_, session) == refused_.end()) refused_.push_back(session);
   }
   close_refused_sessions();
@@ -336,7 +336,7 @@ void CoapEndpoint::judge_certificate(coap_session_t* session, Bytes certificate_
   if (who.status == Status::kOk) return;
   flags |=
       who.status == Status::kRevoked ? MBEDTLS_X509_BADCERT_REVOKED : MBEDTLS_X509_BADCERT_OTHER;
-  audit({"handshake", who.device, remote_of(session), who.status, who.detail});
+  record_refusal({"handshake", who.device, remote_of(session), who.status, who.detail});
 }
 
 // With Mbed TLS, libcoap raises no event when a DTLS handshake is complete.
@@ -358,12 +358,16 @@ void CoapEndpoint::admit(coap_session_t* session) {
   if (who.session == nullptr) {
     // If it was quick to ask, the refusal of its request has been recorded already.
     if (std::ranges::find(refused_, session) != refused_.end()) return;
-    audit({"session", who.device, remote_of(session), who.status, who.detail});
+    record_refusal({"session", who.device, remote_of(session), who.status, who.detail});
     refused_.push_back(session);
   } else if (coap_session_t* surplus =
                  sessions_.surplus_session(who.device, kMaxSessionsPerDevice)) {
     refused_.push_back(surplus);
   }
+}
+
+void CoapEndpoint::record_refusal(const AuditEntry& entry) {
+  audit_log_.refused(entry, coordinator_.signed_plan()->round);
 }
 
 void CoapEndpoint::close_refused_sessions() {
@@ -376,7 +380,7 @@ void CoapEndpoint::close_refused_sessions() {
 DeviceSession* CoapEndpoint::identify_or_refuse(coap_session_t* session, coap_pdu_t* response) {
   const Identification who = sessions_.identify(session);
   if (who.session == nullptr) {
-    audit({"session", who.device, remote_of(session), who.status, who.detail});
+    record_refusal({"session", who.device, remote_of(session), who.status, who.detail});
     if (std::ranges::find(refused_, session) == refused_.end()) refused_.push_back(session);
     set_problem(response, who.status, who.detail, 0);
   }
@@ -522,13 +526,8 @@ void CoapEndpoint::send_answers() {
 
 void CoapEndpoint::answer(const intake::Answer& answer, const PendingAnswer& pending) {
   if (answer.status != Status::kOk) {
-    const std::string remote = remote_of(pending.session);
-    if (is_audited(answer.status)) {
-      audit({"update", pending.device, remote, answer.status, answer.detail});
-    } else {
-      spdlog::info("update of {} refused: k{}: {}", pending.device, to_string(answer.status),
-                   answer.detail);
-    }
+    record_refusal(
+        {"update", pending.device, remote_of(pending.session), answer.status, answer.detail});
   }
   // A device that is gone asks again with the same bytes, and learns that they are stored.
   if (coap_session_get_state(pending.session) != COAP_SESSION_STATE_ESTABLISHED) return;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "audit_log.h"
 #include "served_models.h"
 #include "session_directory.h"
 #include "skep/bytes.h"
@@ -54,7 +55,7 @@ class CoapEndpoint {
   /// address if it cannot be listened on; StoreError. `patch_depth` as in ServedModels.
   CoapEndpoint(const CoapAddress& address, const pki::FederationPaths& paths,
                const std::filesystem::path& database, coordinator::Coordinator& coordinator,
-               intake::Intake& intake, std::uint32_t patch_depth);
+               intake::Intake& intake, AuditLog& audit_log, std::uint32_t patch_depth);
 
   /// Closes all sessions.
   ~CoapEndpoint();
@@ -123,9 +124,11 @@ class CoapEndpoint {
   void admit(coap_session_t* session);
   void admit_new_sessions();
   void close_refused_sessions();
+  void record_refusal(const AuditEntry& entry);
 
   coordinator::Coordinator& coordinator_;
   intake::Intake& intake_;
+  AuditLog& audit_log_;
   SessionDirectory sessions_;
   ServedModels models_;
   CoapCounters counters_;

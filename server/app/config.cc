@@ -5,6 +5,8 @@
 
 #include <array>
 #include <cmath>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <set>
 #include <sstream>
@@ -193,9 +195,16 @@ void refuse_unknown_sections(const toml::table& root, const std::filesystem::pat
   }
 }
 
-toml::table parse(const std::filesystem::path& path) {
+std::string read_text(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file.is_open() || file.bad()) throw ConfigError(path.string() + ": cannot be read");
+  return text;
+}
+
+toml::table parse(const std::string& text, const std::filesystem::path& path) {
   try {
-    return toml::parse_file(path.string());
+    return toml::parse(text, path.string());
   } catch (const toml::parse_error& error) {
     std::ostringstream message;
     message << path.string();
@@ -208,9 +217,10 @@ toml::table parse(const std::filesystem::path& path) {
 }  // namespace
 
 Config load_config(const std::filesystem::path& path) {
-  toml::table root = parse(path);
-  refuse_unknown_sections(root, path);
   Config config;
+  config.text = read_text(path);
+  toml::table root = parse(config.text, path);
+  refuse_unknown_sections(root, path);
   config.directory = path.has_parent_path() ? path.parent_path() : ".";
   read_coap(Section(path, root, "coap"), config);
   read_paths(root, path, config);

@@ -19,6 +19,7 @@ class ConfigError : public std::runtime_error {
 /// All paths are absolute or relative to the working directory, no longer to the file.
 struct Config {
   std::filesystem::path directory;  ///< Of the file: where keys and certificates are.
+  std::string text;                 ///< The file, byte for byte.
   std::string listen = "127.0.0.1";
   std::uint16_t port = 5684;  ///< 0 = any free one.
   std::filesystem::path database;

@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "audit_log.h"
 #include "coap_endpoint.h"
 #include "directory_lock.h"
 #include "service_manager.h"
@@ -106,11 +107,12 @@ class Daemon::Engine {
         lock_(config.directory),
         signing_key_(load_signing_key(paths_.signing_key())),
         aggregation_key_(load_aggregation_key(paths_.aggregation_key())),
+        audit_log_(config.database, signing_key_, config.text, unix_now_s),
         coordinator_(config.database, config.round,
                      {.signing = signing_key_, .aggregation = aggregation_key_}, unix_now_s()),
         intake_(config.database, intake_settings(config), aggregation_key_, coordinator_),
         endpoint_({.listen = config.listen, .port = config.port}, paths_, config.database,
-                  coordinator_, intake_, config.patch_depth) {
+                  coordinator_, intake_, audit_log_, config.patch_depth) {
     coordinator_.on_plan_changed([this] { signal_plan_changed(); });
     for (const int fd : {endpoint_.wait_fd(), intake_.answers_fd(), plan_changed_.get(),
                          signals_.get(), timer_.get()}) {
@@ -179,6 +181,7 @@ class Daemon::Engine {
     } else if (fd == timer_.get()) {
       drain(fd);
       coordinator_.tick(unix_now_s());
+      audit_log_.tick();
     } else if (fd == signals_.get()) {
       signalfd_siginfo info{};
       if (::read(fd, &info, sizeof info) == sizeof info) stopping_ = true;
@@ -206,6 +209,7 @@ class Daemon::Engine {
   DirectoryLock lock_;
   seal::SigningKey signing_key_;
   seal::AggregationKey aggregation_key_;
+  AuditLog audit_log_;  // Before those whose last deeds its last head covers.
   coordinator::Coordinator coordinator_;
   intake::Intake intake_;
   CoapEndpoint endpoint_;

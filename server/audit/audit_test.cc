@@ -1,16 +1,32 @@
 // The encoding of records, signed heads, and what the check of a chain finds.
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <rapidcheck/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "skep/audit/chain.h"
+#include "skep/audit/operator.h"
 #include "skep/seal/crypto.h"
 
 namespace skep::audit {
 namespace {
 
 constexpr FederationId kFederation{1, 2, 3, 4, 5, 6, 7, 8};
+
+TEST(AuditActor, AnOperatorIsAUserOfThisMachine) {
+  const passwd* const me = ::getpwuid(::getuid());
+  const std::string number = "uid " + std::to_string(::getuid());
+  const Actor actor = operator_of(::getuid(), "skepctl");
+  EXPECT_EQ(actor.kind, ActorKind::kOperator);
+  EXPECT_EQ(actor.name, me == nullptr ? number : number + " (" + me->pw_name + ")");
+  EXPECT_EQ(actor.origin, "skepctl");
+  constexpr std::uint32_t kNobody = 4'000'000'000;
+  if (::getpwuid(kNobody) == nullptr) {
+    EXPECT_EQ(operator_of(kNobody, "").name, "uid 4000000000");
+  }
+}
 
 class Audit : public testing::Test {
  protected:

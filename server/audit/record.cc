@@ -2,7 +2,6 @@
 
 #include <limits>
 #include <string_view>
-#include <utility>
 
 #include "big_endian.h"
 
@@ -57,6 +56,8 @@ const char* to_string(Event event) {
       return "gateway_started";
     case Event::kGatewayStopped:
       return "gateway_stopped";
+    case Event::kHandshakeRefused:
+      return "handshake_refused";
   }
   return "unknown";
 }
@@ -71,12 +72,6 @@ const char* to_string(ActorKind kind) {
       return "device";
   }
   return "unknown";
-}
-
-Actor operator_of(std::uint32_t uid, std::string origin) {
-  return {.kind = ActorKind::kOperator,
-          .name = "uid " + std::to_string(uid),
-          .origin = std::move(origin)};
 }
 
 Digest chain_origin(const FederationId& federation) {

@@ -87,7 +87,7 @@ class Coordinator::Engine {
 
   void aggregate_if_due() {
     try {
-      while (rounds.is_due()) rounds.aggregate(false);
+      while (rounds.is_due()) rounds.aggregate(false, {});
     } catch (const std::exception& error) {
       spdlog::error("aggregation failed, it will be repeated: {}", error.what());
     }
@@ -145,17 +145,16 @@ void Coordinator::count_download(std::uint32_t round, std::uint64_t bytes) {
   engine_->board.count_download(round, bytes);
 }
 
-Outcome Coordinator::aggregate_now(bool force) {
-  return engine_->call([this, force] { return engine_->rounds.aggregate(force); });
+Outcome Coordinator::aggregate_now(bool force, const audit::Actor& actor) {
+  return engine_->call([&] { return engine_->rounds.aggregate(force, actor); });
 }
 
-Outcome Coordinator::rollback(std::uint32_t to_version) {
-  return engine_->call([this, to_version] { return engine_->rounds.rollback(to_version); });
+Outcome Coordinator::rollback(std::uint32_t to_version, const audit::Actor& actor) {
+  return engine_->call([&] { return engine_->rounds.rollback(to_version, actor); });
 }
 
-Outcome Coordinator::import_model(Bytes package, bool force) {
-  return engine_->call(
-      [this, package, force] { return engine_->rounds.import_model(package, force); });
+Outcome Coordinator::import_model(Bytes package, bool force, const audit::Actor& actor) {
+  return engine_->call([&] { return engine_->rounds.import_model(package, force, actor); });
 }
 
 RoundStatus Coordinator::status() {

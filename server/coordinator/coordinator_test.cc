@@ -146,6 +146,14 @@ class CoordinatorTest : public ::testing::Test {
             .revoked_by = "operator",
             .revoked_unix_s = kStart};
   }
+  /// What the audit log says of them.
+  static std::vector<std::string> closed_rounds(store::Store& store) {
+    std::vector<std::string> found;
+    for (const audit::Record& record : store.audit_records(0, 1000)) {
+      if (record.entry.event == audit::Event::kRoundClosed) found.push_back(record.entry.after);
+    }
+    return found;
+  }
   void revoke(const char* device) { federation_.open().revoke_device(revocation_of(device)); }
 
   Federation federation_{6};
@@ -586,6 +594,9 @@ TEST_F(CoordinatorTest, ARevocationDuringTheAggregationLeavesTheExactSumOfTheOth
     EXPECT_EQ(gateway.model(2).manifest.contributor_count, 3U);
     weights = gateway.model(2).weights;
     EXPECT_EQ(gateway.coordinator.rounds().at(0).received, 3U);
+    // Neither does the record of it name the device, nor is there one of the first attempt.
+    EXPECT_EQ(closed_rounds(store),
+              std::vector<std::string>{"released; contributors device-0,device-2,device-3"});
   }
   spdlog::default_logger()->sinks().pop_back();
 

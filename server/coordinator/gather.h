@@ -16,6 +16,7 @@ namespace skep::coordinator {
 struct Gathered {
   server::Accumulated sum;
   std::vector<std::string> devices;
+  std::vector<std::string> contributors;  ///< Those that are in it, ascending.
 };
 
 /// Opens and sums the updates of rules.plan.round on `workers` threads (0 = one for each core).

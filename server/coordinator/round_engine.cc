@@ -54,7 +54,7 @@ void RoundEngine::resume() {
 
   auto open = store_.open_round();
   if (!open) {
-    turn(nullptr, nullptr, std::nullopt);
+    turn(nullptr, nullptr, std::nullopt, {});
     return;
   }
   const auto rules = make_rules(open->plan, base_);
@@ -63,7 +63,7 @@ void RoundEngine::resume() {
                  open->id);
     open->state = store::RoundState::kAbandoned;
     open->closed_unix_s = board_.now_unix_s();
-    turn(nullptr, &*open, std::nullopt);
+    turn(nullptr, &*open, std::nullopt, {.reason = "its plan no longer holds"});
     return;
   }
   interrupted_ = open->state == store::RoundState::kAggregating;
@@ -82,7 +82,7 @@ bool RoundEngine::is_due() {
   return board_.settle_due(settings_, store_.update_count(board_.plan()->round), events);
 }
 
-Outcome RoundEngine::aggregate(bool force) {
+Outcome RoundEngine::aggregate(bool force, const audit::Actor& actor) {
   auto round = store_.open_round();
   if (!round) throw CoordinatorError(Status::kWrongRound, "no round is open");
   if (round->state == store::RoundState::kOpen) {
@@ -100,29 +100,33 @@ Outcome RoundEngine::aggregate(bool force) {
   retry_unix_s_ = board_.now_unix_s() + kRetryAfterS;
 
   for (;;) {
-    if (const auto outcome = try_to_close(*round, force)) return *outcome;
+    if (const auto outcome = try_to_close(*round, force, actor)) return *outcome;
     spdlog::warn("round {}: a device was revoked meanwhile, its update is taken out", round->id);
   }
 }
 
-std::optional<Outcome> RoundEngine::try_to_close(const store::Round& round, bool force) {
+std::optional<Outcome> RoundEngine::try_to_close(const store::Round& round, bool force,
+                                                 const audit::Actor& actor) {
   const auto rules = make_rules(round.plan, base_);
-  const Gathered gathered =
+  Gathered gathered =
       gather(database_, {.federation = store_.federation(), .key = keys_.aggregation}, *rules,
              settings_.workers);
   if (gathered.sum.contributor_count() < settings_.minimum_updates) {
-    return abandon(round, "too few updates can be used");
+    return abandon(round, "too few updates can be used", actor);
   }
   auto candidate = aggregate::average(gathered.sum, base_.spec, base_.weights);
-  if (!candidate.ok()) return abandon(round, to_string(candidate.status()));
+  if (!candidate.ok()) return abandon(round, to_string(candidate.status()), actor);
   return close_with(publisher_.quantise_step(*std::move(candidate), base_), round, gathered.devices,
-                    force);
+                    force,
+                    {.actor = actor,
+                     .contributors = std::move(gathered.contributors),
+                     .reason = force ? "by force" : ""});
 }
 
 std::optional<Outcome> RoundEngine::close_with(const server::Candidate& candidate,
                                                store::Round round,
-                                               const std::vector<std::string>& devices,
-                                               bool force) {
+                                               const std::vector<std::string>& devices, bool force,
+                                               const Cause& cause) {
   const Edition edition{.version = store_.last_model_version() + 1,
                         .rolls_back_to = 0,
                         .round = round.id,
@@ -144,21 +148,21 @@ std::optional<Outcome> RoundEngine::close_with(const server::Candidate& candidat
   const bool closed = turn(
       &model, &round,
       release.accepted() ? std::optional(Publisher::to_base(candidate, release)) : std::nullopt,
-      &devices);
+      cause, &devices);
   if (!closed) return std::nullopt;
   log(force ? "aggregated by force" : "aggregated", outcome, candidate.contributor_count());
   return outcome;
 }
 
-Outcome RoundEngine::abandon(store::Round round, const char* reason) {
+Outcome RoundEngine::abandon(store::Round round, const char* reason, const audit::Actor& actor) {
   spdlog::error("round {} is abandoned: {}", round.id, reason);
   round.state = store::RoundState::kAbandoned;
   round.closed_unix_s = board_.now_unix_s();
-  turn(nullptr, &round, std::nullopt);
+  turn(nullptr, &round, std::nullopt, {.actor = actor, .reason = reason});
   return {.round = round.id, .version = 0, .released = false, .accuracy = std::nullopt};
 }
 
-Outcome RoundEngine::rollback(std::uint32_t to_version) {
+Outcome RoundEngine::rollback(std::uint32_t to_version, const audit::Actor& actor) {
   const std::string name = "version " + std::to_string(to_version);
   if (to_version == base_.version) {
     throw CoordinatorError(Status::kInvalidArgument, name + " is the one that is served");
@@ -185,12 +189,12 @@ Outcome RoundEngine::rollback(std::uint32_t to_version) {
                         .version = edition.version,
                         .released = true,
                         .accuracy = accuracy_of(candidate, release.evaluation())};
-  turn(&model, open ? &*open : nullptr, Publisher::to_base(candidate, release));
+  turn(&model, open ? &*open : nullptr, Publisher::to_base(candidate, release), {.actor = actor});
   log(("rolled back to " + name).c_str(), outcome, candidate.contributor_count());
   return outcome;
 }
 
-Outcome RoundEngine::import_model(Bytes package, bool force) {
+Outcome RoundEngine::import_model(Bytes package, bool force, const audit::Actor& actor) {
   const server::Candidate candidate = publisher_.candidate_from_foreign(package);
   const Edition edition{.version = store_.last_model_version() + 1,
                         .rolls_back_to = 0,
@@ -203,8 +207,12 @@ Outcome RoundEngine::import_model(Bytes package, bool force) {
                   .version = edition.version,
                   .released = release.accepted(),
                   .accuracy = accuracy_of(candidate, release.evaluation())};
+  const Cause cause{.actor = actor, .reason = force ? "imported by force" : "imported"};
   if (!release.accepted()) {
+    store::Transaction transaction(store_);
     store_.insert_model(model);
+    store_.append_audit(model_made(model, base_.version, cause, edition.created_unix_s));
+    transaction.commit();
   } else {
     auto open = store_.open_round();
     if (open) {
@@ -212,22 +220,33 @@ Outcome RoundEngine::import_model(Bytes package, bool force) {
       open->closed_unix_s = edition.created_unix_s;
       outcome.round = open->id;
     }
-    turn(&model, open ? &*open : nullptr, Publisher::to_base(candidate, release));
+    turn(&model, open ? &*open : nullptr, Publisher::to_base(candidate, release), cause);
   }
   log(force ? "imported by force" : "imported", outcome, candidate.contributor_count());
   return outcome;
 }
 
 bool RoundEngine::turn(const store::Model* model, const store::Round* closed,
-                       std::optional<Base> new_base, const std::vector<std::string>* devices) {
+                       std::optional<Base> new_base, const Cause& cause,
+                       const std::vector<std::string>* devices) {
   const auto traffic = board_.traffic();
+  const std::int64_t now = board_.now_unix_s();
   store::Transaction transaction(store_);
   if (devices != nullptr && store_.update_devices(closed->id) != *devices) return false;
-  if (model != nullptr) store_.insert_model(*model);
-  if (closed != nullptr) store_.close_round(*closed);
+  if (model != nullptr) {
+    store_.insert_model(*model);
+    store_.append_audit(model_made(*model, base_.version, cause, now));
+  }
+  if (closed != nullptr) {
+    store_.close_round(*closed);
+    store_.append_audit(round_closed(*closed, cause, now));
+  }
   save(traffic);
   const NextRound next = next_round(new_base ? *new_base : base_);
-  if (next.open) store_.insert_round(next.row);
+  if (next.open) {
+    store_.insert_round(next.row);
+    store_.append_audit(round_opened(next.row));
+  }
   transaction.commit();
 
   if (new_base) base_ = *std::move(new_base);

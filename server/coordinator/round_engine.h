@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "audit_entries.h"
 #include "board.h"
 #include "plan.h"
 #include "publisher.h"
@@ -33,9 +34,9 @@ class RoundEngine {
   /// Whether a round is to be aggregated now: due, or interrupted.
   bool is_due();
   /// Errors, of all below: as the functions of Coordinator.
-  Outcome aggregate(bool force);
-  Outcome rollback(std::uint32_t to_version);
-  Outcome import_model(Bytes package, bool force);
+  Outcome aggregate(bool force, const audit::Actor& actor);
+  Outcome rollback(std::uint32_t to_version, const audit::Actor& actor);
+  Outcome import_model(Bytes package, bool force, const audit::Actor& actor);
 
   void save_traffic();
 
@@ -48,18 +49,20 @@ class RoundEngine {
 
   /// Sums, publishes and closes, unless a revocation came in between: then nothing has happened,
   /// and it is to be done again without that device.
-  std::optional<Outcome> try_to_close(const store::Round& round, bool force);
+  std::optional<Outcome> try_to_close(const store::Round& round, bool force,
+                                      const audit::Actor& actor);
   std::optional<Outcome> close_with(const server::Candidate& candidate, store::Round round,
-                                    const std::vector<std::string>& devices, bool force);
-  Outcome abandon(store::Round round, const char* reason);
+                                    const std::vector<std::string>& devices, bool force,
+                                    const Cause& cause);
+  Outcome abandon(store::Round round, const char* reason, const audit::Actor& actor);
   server::Release publish(const server::Candidate& candidate, Edition edition);
 
-  /// One transaction: the model inserted, the round closed, the next one opened; then the board.
-  /// `model` and `closed` may be null; `new_base` is what the next round starts from, if it is not
-  /// the present one. False, and nothing changed, if `devices` (null = not asked) are not those
-  /// whose updates count in `closed`.
+  /// One transaction: the model inserted, the round closed, the next one opened, all three
+  /// recorded; then the board. `model` and `closed` may be null; `new_base` is what the next round
+  /// starts from, if it is not the present one. False, and nothing changed, if `devices` (null =
+  /// not asked) are not those whose updates count in `closed`.
   bool turn(const store::Model* model, const store::Round* closed, std::optional<Base> new_base,
-            const std::vector<std::string>* devices = nullptr);
+            const Cause& cause, const std::vector<std::string>* devices = nullptr);
   NextRound next_round(const Base& base);
   void save(const std::map<std::uint32_t, Traffic>& traffic);
   void show(const NextRound& round, std::uint32_t received);

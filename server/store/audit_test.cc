@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "skep/audit/operator.h"
 #include "skep/seal/crypto.h"
 #include "skep/store/store.h"
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "skep/audit/operator.h"
 #include "skep/seal/crypto.h"
 #include "skep/store/store.h"
 
@@ -22,7 +23,16 @@ constexpr std::uint32_t kMostBeforeKill = 12;
 
 std::string name_of(std::uint32_t i) { return "bee-" + std::to_string(i); }
 
-/// In the child: enrols one device after the other, a head now and then, and tells the pipe.
+audit::Entry entry_of(audit::Event event, const std::string& device) {
+  return {.unix_s = 1,
+          .event = event,
+          .actor = audit::operator_of(0, "skepctl"),
+          .subject = device,
+          .after = "x"};
+}
+
+/// In the child: enrols one device after the other, revokes every fourth, signs a head now and
+/// then, and tells the pipe.
 [[noreturn]] void enrol(const std::filesystem::path& path, const seal::SigningKey& key, int pipe) {
   Store store = Store::open(path);
   for (;;) {
@@ -32,11 +42,13 @@ std::string name_of(std::uint32_t i) { return "bee-" + std::to_string(i); }
     {
       Transaction transaction(store);
       store.add_device(device);
-      store.append_audit({.unix_s = 1,
-                          .event = audit::Event::kDeviceAdded,
-                          .actor = audit::operator_of(0, "skepctl"),
-                          .subject = device.name,
-                          .after = "enrolled"});
+      store.append_audit(entry_of(audit::Event::kDeviceAdded, device.name));
+      transaction.commit();
+    }
+    if (i % 4 == 3) {
+      Transaction transaction(store);
+      store.revoke_device({.device = device.name, .revoked_by = "uid 0"});
+      store.append_audit(entry_of(audit::Event::kDeviceRevoked, device.name));
       transaction.commit();
     }
     if (i % 3 == 0) store.sign_audit_head(key, 2);
@@ -82,13 +94,18 @@ TEST(AuditKillTest, NeitherIsThereWithoutTheOther) {
     const audit::Report report = store.check_audit(verifying_key, std::nullopt);
     EXPECT_FALSE(report.finding) << report.finding->detail;
     const auto records = store.audit_records(0, UINT32_MAX);
-    ASSERT_EQ(records.size(), store.devices().size());
-    EXPECT_GE(records.size(), told);
+    ASSERT_EQ(records.size(), store.devices().size() + store.revocations().size());
+    EXPECT_GE(store.devices().size(), told);
     for (const audit::Record& record : records) {
-      EXPECT_TRUE(store.device(record.entry.subject)) << record.number;
+      const auto device = store.device(record.entry.subject);
+      ASSERT_TRUE(device) << record.number;
+      if (record.entry.event == audit::Event::kDeviceRevoked) {
+        EXPECT_TRUE(device->revoked) << record.number;
+      }
     }
   }
   EXPECT_GE(told, static_cast<std::uint32_t>(kKills));
+  EXPECT_FALSE(Store::open(path).revocations().empty());
   std::filesystem::remove_all(folder);
 }
 

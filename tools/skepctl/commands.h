@@ -77,6 +77,17 @@ struct CrlOptions {
 /// Writes the list of all revoked certificates, signed by the CA, as DER.
 Answer device_crl(const std::filesystem::path& directory, const CrlOptions& options);
 
+struct AuditListOptions {
+  std::string since;          ///< "2024-05-01", "2024-05-01T12:30:00Z", seconds since 1970, or "".
+  std::uint32_t limit = 100;  ///< The newest ones.
+};
+
+Answer audit_list(const std::filesystem::path& directory, const AuditListOptions& options);
+/// Signs the head first if the newest record has none.
+Answer audit_head(const std::filesystem::path& directory);
+/// `kept` is a file with a line of audit_head(), or empty. What is wrong is an error.
+Answer audit_verify(const std::filesystem::path& directory, const std::filesystem::path& kept);
+
 Answer round_status(const std::filesystem::path& directory);
 Answer round_aggregate(const std::filesystem::path& directory, bool force);
 

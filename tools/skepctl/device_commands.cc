@@ -1,16 +1,11 @@
-#include <pwd.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <string_view>
 
 #include "commands.h"
 #include "federation_directory.h"
 #include "skep/pki/federation.h"
 #include "skep/pki/files.h"
 #include "skep/pki/revocation_list.h"
-#include "skep/seal/sha256.h"
+#include "skep/release/package.h"
 #include "text_table.h"
 
 namespace skep::skepctl {
@@ -45,45 +40,57 @@ void refuse_enrolled_name(store::Store& store, const std::string& name) {
                                                    "device is revoked");
 }
 
-/// Who calls, as the kernel says; for the record.
-std::string operator_name() {
-  const uid_t uid = ::getuid();
-  std::array<char, 4096> buffer{};
-  passwd entry{};
-  passwd* found = nullptr;
-  const bool known =
-      ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
-  return "uid " + std::to_string(uid) + (known ? " (" + std::string(entry.pw_name) + ")" : "");
-}
-
-store::Device as_enrolled(const std::string& name, const pki::Certificate& certificate) {
+store::Device as_enrolled(const std::string& name, const pki::Certificate& certificate,
+                          const audit::Actor& who) {
   store::Device device;
   device.name = name;
   device.certificate_der = certificate.der;
   device.public_key = certificate.public_key;
   device.added_unix_s = now_unix_s();
-  device.added_by = operator_name();
+  device.added_by = who.name;
   return device;
 }
 
-std::string hex(Bytes bytes) {
-  static constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t byte : bytes) {
-    text += kDigits[byte >> 4U];
-    text += kDigits[byte & 15U];
-  }
-  return text;
+/// What the audit log says of a device that has this certificate.
+std::string recorded(const std::string& state, Bytes certificate_der) {
+  return state + "; certificate sha256 " + release::to_hex(release::sha256(certificate_der));
+}
+
+/// Together, so that neither is there without the other.
+void enrol(store::Store& store, const store::Device& device, const audit::Actor& who) {
+  store::Transaction transaction(store);
+  const auto before = store.device(device.name);
+  store.add_device(device);
+  store.append_audit({.unix_s = device.added_unix_s,
+                      .event = audit::Event::kDeviceAdded,
+                      .actor = who,
+                      .subject = "device " + device.name,
+                      .before = before ? recorded("revoked", before->certificate_der) : "",
+                      .after = recorded("enrolled", device.certificate_der)});
+  transaction.commit();
+}
+
+/// Likewise.
+void revoke(store::Store& store, const store::Revocation& revocation, const audit::Actor& who) {
+  store::Transaction transaction(store);
+  store.revoke_device(revocation);
+  const auto certificate_der = store.revocations(revocation.device).back().certificate_der;
+  store.append_audit({.unix_s = revocation.revoked_unix_s,
+                      .event = audit::Event::kDeviceRevoked,
+                      .actor = who,
+                      .subject = "device " + revocation.device,
+                      .before = recorded("enrolled", certificate_der),
+                      .after = "revoked: " + std::string(store::to_string(revocation.reason)) +
+                               (revocation.note.empty() ? "" : ", " + revocation.note)});
+  transaction.commit();
 }
 
 Json describe_certificate(Bytes der) {
   const pki::Certificate certificate = pki::parse_certificate(der);
-  const Result<seal::Sha256Digest> digest = seal::sha256(der);
-  if (!digest.ok()) throw CommandError(digest.status(), "cannot hash a certificate");
-  return {{"serial", hex(certificate.serial)},
+  return {{"serial", release::to_hex(certificate.serial)},
           {"not_before_unix_s", certificate.not_before_unix_s},
           {"not_after_unix_s", certificate.not_after_unix_s},
-          {"sha256", hex(*digest)}};
+          {"sha256", release::to_hex(release::sha256(der))}};
 }
 
 Json describe(const store::Revocation& revocation) {
@@ -91,7 +98,7 @@ Json describe(const store::Revocation& revocation) {
           {"note", revocation.note},
           {"revoked_by", revocation.revoked_by},
           {"revoked_unix_s", revocation.revoked_unix_s},
-          {"serial", hex(pki::parse_certificate(revocation.certificate_der).serial)}};
+          {"serial", release::to_hex(pki::parse_certificate(revocation.certificate_der).serial)}};
 }
 
 /// All that is known of a device; its certificate's revocation is the last of its name's.
@@ -176,7 +183,7 @@ std::string describe_for_people(const DeviceStatus& status, const Json& json) {
   return table.str();
 }
 
-store::Revocation to_revocation(const RevokeOptions& options) {
+store::Revocation to_revocation(const RevokeOptions& options, const audit::Actor& who) {
   const auto reason = store::parse_revocation_reason(options.reason);
   if (!reason) {
     std::string names;
@@ -189,7 +196,7 @@ store::Revocation to_revocation(const RevokeOptions& options) {
   return {.device = options.name,
           .reason = *reason,
           .note = options.note,
-          .revoked_by = operator_name(),
+          .revoked_by = who.name,
           .revoked_unix_s = now_unix_s()};
 }
 
@@ -208,7 +215,8 @@ Answer device_add(const fs::path& directory, const DeviceAddOptions& options) {
   // The file first: credentials that nobody enrolled are harmless, a device without is not.
   pki::save_credentials(out, credentials);
   try {
-    store.add_device(as_enrolled(options.name, certificate));
+    const audit::Actor who = local_operator();
+    enrol(store, as_enrolled(options.name, certificate, who), who);
   } catch (...) {
     std::error_code ignored;
     fs::remove(out, ignored);
@@ -248,8 +256,10 @@ Answer device_status(const fs::path& directory, const std::string& name) {
 }
 
 Answer device_revoke(const fs::path& directory, const RevokeOptions& options) {
-  const store::Revocation revocation = to_revocation(options);
-  FederationDirectory(directory).open_store().revoke_device(revocation);
+  const audit::Actor who = local_operator();
+  const store::Revocation revocation = to_revocation(options, who);
+  store::Store store = FederationDirectory(directory).open_store();
+  revoke(store, revocation, who);
   return {
       {{"name", revocation.device},
        {"revoked", true},

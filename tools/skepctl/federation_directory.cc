@@ -1,10 +1,12 @@
 #include "federation_directory.h"
 
 #include <toml++/toml.h>
+#include <unistd.h>
 
 #include <ctime>
 
 #include "answer.h"
+#include "skep/audit/operator.h"
 #include "skep/seal/crypto.h"
 #include "skep/wire/resources.h"
 
@@ -56,7 +58,13 @@ FederationDirectory::FederationDirectory(const fs::path& root) : paths_{root} {
   port_ = static_cast<std::uint16_t>(port);
 }
 
-store::Store FederationDirectory::open_store() const { return store::Store::open(database_); }
+store::Store FederationDirectory::open_store() const {
+  // The audit log hashes what is changed.
+  if (const Status status = seal::initialize_crypto(); status != Status::kOk) {
+    throw CommandError(status, "cryptography cannot be started");
+  }
+  return store::Store::open(database_);
+}
 
 seal::VerifyingKey load_verifying_key(const fs::path& path) {
   const pki::PublicKey point = pki::load_public_key(path);
@@ -71,6 +79,8 @@ seal::SigningKey load_signing_key(const fs::path& path) {
   if (!key.ok()) throw CommandError(key.status(), "cannot use the key " + path.string());
   return std::move(*key);
 }
+
+audit::Actor local_operator() { return audit::operator_of(::getuid(), "skepctl"); }
 
 std::int64_t now_unix_s() { return static_cast<std::int64_t>(std::time(nullptr)); }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "skep/audit/record.h"
 #include "skep/pki/federation.h"
 #include "skep/seal/signature.h"
 #include "skep/store/store.h"
@@ -36,6 +37,9 @@ seal::VerifyingKey load_verifying_key(const std::filesystem::path& path);
 
 /// Errors: PkiError as pki::PrivateKey::load(); CommandError of kCryptoFailed.
 seal::SigningKey load_signing_key(const std::filesystem::path& path);
+
+/// The user who runs skepctl, for the audit log.
+audit::Actor local_operator();
 
 /// Seconds since 1970.
 std::int64_t now_unix_s();

@@ -147,7 +147,18 @@ Answer init(const InitOptions& options) {
   pki::create_private_directory(paths.devices());
   {
     store::Store store = store::Store::create(paths.root / "skep.db", id, options.model_name);
-    store.insert_model(first_model(options, first.model, paths, id));
+    const store::Model model = first_model(options, first.model, paths, id);
+    store::Transaction transaction(store);
+    store.insert_model(model);
+    store.append_audit({.unix_s = now_unix_s(),
+                        .event = audit::Event::kModelReleased,
+                        .actor = local_operator(),
+                        .subject = "version 1",
+                        .before = {},
+                        .after = "package sha256 " +
+                                 release::to_hex(release::sha256(model.package)) +
+                                 "; the federation's first"});
+    transaction.commit();
   }
   // Last, because a directory with a skepd.toml counts as complete.
   write_config(options, paths.config());

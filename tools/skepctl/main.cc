@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "skep/audit/error.h"
 #include "skep/compression.h"
 #include "skep/exchange/error.h"
 #include "skep/pki/error.h"
@@ -37,6 +38,7 @@ struct CommandLine {
   bool force = false;
   PlanOptions plan_options;
   OnnxOptions onnx_options;
+  AuditListOptions audit_options;
   std::optional<std::uint32_t> seed;
   std::function<Answer()> command;
 };
@@ -295,6 +297,25 @@ void add_model(CLI::App& app, CommandLine& line) {
   add_model_making(model, line);
 }
 
+void add_audit(CLI::App& app, CommandLine& line) {
+  CLI::App* audit =
+      app.add_subcommand("audit", "Who did what, and whether the record of it is whole");
+  audit->require_subcommand(1);
+
+  CLI::App* list = audit->add_subcommand("list", "The records");
+  list->add_option("--since", line.audit_options.since,
+                   "2024-05-01, 2024-05-01T12:30:00Z (UTC), or seconds since 1970");
+  list->add_option("--limit", line.audit_options.limit, "The newest ones")->capture_default_str();
+  run_when_chosen(list, line, [&line] { return audit_list(line.directory, line.audit_options); });
+
+  CLI::App* head = audit->add_subcommand("head", "The log's signed head, to be kept elsewhere");
+  run_when_chosen(head, line, [&line] { return audit_head(line.directory); });
+
+  CLI::App* verify = audit->add_subcommand("verify", "Find what was edited, removed or moved");
+  verify->add_option("--head", line.path, "File with a head that was kept elsewhere");
+  run_when_chosen(verify, line, [&line] { return audit_verify(line.directory, line.path); });
+}
+
 void build(CLI::App& app, CommandLine& line) {
   app.require_subcommand(1);
   app.add_option("--dir", line.directory, "The federation's directory")
@@ -308,6 +329,7 @@ void build(CLI::App& app, CommandLine& line) {
   add_device(app, line);
   add_round(app, line);
   add_model(app, line);
+  add_audit(app, line);
 }
 
 /// Known before parsing, so that a usage error is JSON too.
@@ -348,6 +370,8 @@ int run_command(const CommandLine& line, bool json) {
   } catch (const release::ReleaseError& error) {
     return failed(name_of(error.status()), error.what());
   } catch (const exchange::ExchangeError& error) {
+    return failed(name_of(error.status()), error.what());
+  } catch (const audit::AuditError& error) {
     return failed(name_of(error.status()), error.what());
   } catch (const store::StoreError& error) {
     return failed(name_of(error.status()), error.what());

@@ -181,6 +181,13 @@ Answer model_export(const fs::path& directory, std::optional<std::uint32_t> vers
   const FederationDirectory federation(directory);
   store::Store store = federation.open_store();
   const store::Model model = require_model(store, version);
+  // First: an export that is not recorded is worse than a record of one that failed.
+  store.append_audit({.unix_s = now_unix_s(),
+                      .event = audit::Event::kModelExported,
+                      .actor = local_operator(),
+                      .subject = "version " + std::to_string(model.version),
+                      .before = {},
+                      .after = "to " + fs::absolute(out).string()});
   release::export_package(model.package, load_verifying_key(federation.paths().verifying_key()),
                           out);
   return {{{"model_version", model.version},

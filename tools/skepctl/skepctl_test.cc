@@ -273,12 +273,28 @@ TEST_F(Skepctl, TheStatusOfADeviceSaysWhatOpensslSays) {
 TEST_F(Skepctl, TheRevocationListHasTheOldCertificateOfANameThatCameBack) {
   (void)document({"device", "add", "a"});
   const json old = document({"device", "status", "a"})["certificate"];
-  (void)document({"device", "revoke", "a", "--reason", "keyCompromise"});
+  (void)document({"device", "revoke", "a", "--reason", "keyCompromise", "--note", "stolen"});
   (void)failure({"device", "add", "a"});  // its old credentials are in the way
   fs::remove(directory_ / "devices/a.cred");
   (void)document({"device", "add", "a"});
-  EXPECT_EQ(document({"device", "status", "a"})["revoked"], false);
+  const json anew = document({"device", "status", "a"});
+  EXPECT_EQ(anew["revoked"], false);
   (void)failure({"device", "add", "a"});
+
+  // The audit log and the table of devices name the same people, keys and reasons.
+  const json records = document({"audit", "list"})["records"];
+  ASSERT_EQ(records.size(), 4U);  // The first is of the model that init made; none of failures.
+  const auto recorded = [](const char* state, const json& certificate) {
+    return std::string(state) + "; certificate sha256 " + certificate["sha256"].get<std::string>();
+  };
+  EXPECT_EQ(records[1]["before"], "");
+  EXPECT_EQ(records[1]["after"], recorded("enrolled", old));
+  EXPECT_EQ(records[2]["before"], recorded("enrolled", old));
+  EXPECT_EQ(records[2]["after"], "revoked: keyCompromise, stolen");
+  EXPECT_EQ(records[2]["actor"]["name"], anew["revocations"][0]["revoked_by"]);
+  EXPECT_EQ(records[3]["before"], recorded("revoked", old));
+  EXPECT_EQ(records[3]["after"], recorded("enrolled", anew["certificate"]));
+  EXPECT_EQ(records[3]["actor"]["name"], anew["added_by"]);
 
   const fs::path crl = folder_ / "crl.der";
   EXPECT_EQ(document({"device", "crl", "--out", crl.string()})["number"], 1);

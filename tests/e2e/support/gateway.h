@@ -46,9 +46,14 @@ class Gateway {
     return federation_.operate(arguments);
   }
 
+  /// The same for what may fail.
+  [[nodiscard]] process::Output try_operate(const process::Command& arguments) const {
+    return federation_.try_operate(arguments);
+  }
+
   /// SHA-256 over every row of every table, read through a read-only connection. Left out are
   /// rounds.refused and rounds.bytes_down, where skepd counts its traffic from time to time, and
-  /// refusals, where it counts what it refuses.
+  /// refusals and the audit log, where it counts and records what it refuses.
   [[nodiscard]] seal::Sha256Digest database_digest() const;
 
   /// The digest of each device's update for the round.
@@ -60,9 +65,9 @@ class Gateway {
   [[nodiscard]] const std::filesystem::path& directory() const { return federation_.directory(); }
   [[nodiscard]] std::string log() const { return process::read_text(directory() / "skepd.log"); }
 
- private:
   [[nodiscard]] std::filesystem::path database() const { return directory() / "skep.db"; }
 
+ private:
   process::TemporaryDirectory folder_;
   demo::Federation federation_;
 };

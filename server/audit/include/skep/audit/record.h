@@ -33,6 +33,7 @@ enum class Event : std::int64_t {
   kModelExported = 10,  ///< Written before the export, which may then have failed.
   kGatewayStarted = 11,
   kGatewayStopped = 12,
+  kHandshakeRefused = 13,  ///< Nothing proves that the peer had the key of the name that it showed.
 };
 
 /// "device_added" …; "unknown" for a number that is no Event.
@@ -50,12 +51,9 @@ enum class ActorKind : std::int64_t {
 /// Who, and from where.
 struct Actor {
   ActorKind kind = ActorKind::kGateway;
-  std::string name = "skepd";  ///< "skepd", "uid 1000", or the device's name.
+  std::string name = "skepd";  ///< "skepd", "uid 1000 (ann)", or the device's name.
   std::string origin = {};     ///< "skepctl", "admin socket", or the device's address and port.
 };
-
-/// The user `uid` of this machine, who came in by `origin`.
-[[nodiscard]] Actor operator_of(std::uint32_t uid, std::string origin);
 
 /// What a record says. No text has a bound of its own; the caller keeps what others chose short.
 struct Entry {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "skep/audit/record.h"
 #include "skep/bytes.h"
 #include "skep/compression.h"
 #include "skep/coordinator/error.h"
@@ -126,20 +127,21 @@ class Coordinator final : public intake::RoundGate {
   /// Adds to bytes_down of `round`, e.g. of signed_plan()->round.
   void count_download(std::uint32_t round, std::uint64_t bytes);
 
-  // ---- the operator's commands; they wait for an aggregation that is running
+  // ---- the operator's commands; they wait for an aggregation that is running. What they do is in
+  //      the audit log as done by `actor`, in the transaction that does it.
 
   /// Aggregates what there is. `force` releases it even if it evaluates worse.
   ///
   /// Errors: CoordinatorError of kWrongRound if no round is open, of kRejected if there are fewer
   /// than minimum_updates, of kInternal if it failed (the log says why); StoreError.
-  Outcome aggregate_now(bool force);
+  Outcome aggregate_now(bool force, const audit::Actor& actor = {});
 
   /// Publishes a new, higher version with the weights of `to_version` and starts a new round; the
   /// updates of the open one are dropped.
   ///
   /// Errors: CoordinatorError of kNotFound if it does not exist, of kRejected if it is a rejected
   /// one, of kInvalidArgument if it is the served one; StoreError.
-  Outcome rollback(std::uint32_t to_version);
+  Outcome rollback(std::uint32_t to_version, const audit::Actor& actor = {});
 
   /// Evaluates, signs and publishes the model in `package` as a new, higher version and starts a
   /// new round. The package's signature is the caller's to check: it may be another gateway's.
@@ -147,7 +149,7 @@ class Coordinator final : public intake::RoundGate {
   /// Errors: CoordinatorError of kMalformed, kTooLarge, kUnsupported, kUnsupportedVersion,
   /// kBadDigest for the package; of kInvalidArgument if the hold-out set does not fit its spec;
   /// StoreError. A model that evaluates worse is no error: released is false.
-  Outcome import_model(Bytes package, bool force);
+  Outcome import_model(Bytes package, bool force, const audit::Actor& actor = {});
 
   // ---- for people
 

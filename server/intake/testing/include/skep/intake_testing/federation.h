@@ -121,7 +121,8 @@ class FixedGate final : public intake::RoundGate {
 void write_hold_out(const std::filesystem::path& path, const ModelSpec& spec,
                     std::uint32_t sample_count);
 
-/// All content of the database but the counted refusals as text, to see that nothing changed.
+/// All content of the database but the counted refusals and the audit log as text, to see that
+/// nothing changed.
 [[nodiscard]] std::string dump(const std::filesystem::path& database);
 
 }  // namespace skep::intake_testing
