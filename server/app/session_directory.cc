@@ -6,12 +6,9 @@
 #include <utility>
 
 #include "skep/config.h"
-#include "skep/pki/certificate.h"
 
 namespace skep::app {
 namespace {
-
-constexpr const char* kRevokedDetail = "the device's certificate is revoked";
 
 // The certificate that the handshake verified; empty if there is none.
 Bytes peer_certificate(coap_session_t* session) {
@@ -53,14 +50,8 @@ Identification SessionDirectory::identify(coap_session_t* session) {
 Identification SessionDirectory::authorise(coap_session_t* session, Bytes certificate_der,
                                            std::int64_t last_revocation) {
   pki::Certificate certificate;
-  try {
-    certificate = pki::parse_certificate(certificate_der);
-  } catch (const pki::PkiError&) {
-    return refuse(Status::kWrongDevice, "", "the certificate is not one of a device");
-  }
-  if (store_.is_revoked(certificate.public_key)) {
-    return refuse(Status::kRevoked, certificate.common_name, kRevokedDetail);
-  }
+  const Identification judged = judge(certificate_der, certificate);
+  if (judged.status != Status::kOk) return judged;
   const auto enrolled = store_.device(certificate.common_name);
   if (!enrolled) {
     return refuse(Status::kRevoked, certificate.common_name, "the device is not enrolled");
@@ -84,17 +75,21 @@ Identification SessionDirectory::authorise(coap_session_t* session, Bytes certif
   return {.session = &known, .status = Status::kOk, .device = known.device};
 }
 
-Identification SessionDirectory::judge_certificate(Bytes certificate_der) {
-  pki::Certificate certificate;
+Identification SessionDirectory::judge(Bytes certificate_der, pki::Certificate& certificate) {
   try {
     certificate = pki::parse_certificate(certificate_der);
   } catch (const pki::PkiError&) {
     return refuse(Status::kWrongDevice, "", "the certificate is not one of a device");
   }
   if (store_.is_revoked(certificate.public_key)) {
-    return refuse(Status::kRevoked, certificate.common_name, kRevokedDetail);
+    return refuse(Status::kRevoked, certificate.common_name, "the device's certificate is revoked");
   }
   return {.session = nullptr, .status = Status::kOk, .device = certificate.common_name};
+}
+
+Identification SessionDirectory::judge_certificate(Bytes certificate_der) {
+  pki::Certificate certificate;
+  return judge(certificate_der, certificate);
 }
 
 std::vector<std::pair<coap_session_t*, std::string>> SessionDirectory::take_revoked() {

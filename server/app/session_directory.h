@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "skep/bytes.h"
+#include "skep/pki/certificate.h"
 #include "skep/server_flow/flow.h"
 #include "skep/status.h"
 #include "skep/store/store.h"
@@ -79,6 +80,8 @@ class SessionDirectory {
   [[nodiscard]] std::size_t size() const { return sessions_.size(); }
 
  private:
+  /// judge_certificate(), which also gives the certificate if it can be read.
+  Identification judge(Bytes certificate_der, pki::Certificate& certificate);
   Identification authorise(coap_session_t* session, Bytes certificate_der,
                            std::int64_t last_revocation);
 
