@@ -2,13 +2,13 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <sqlite3.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <optional>
 #include <string>
 
 #include "skep/audit/operator.h"
+#include "skep/pki_testing/temporary_directory.h"
 #include "skep/seal/crypto.h"
 #include "skep/store/store.h"
 
@@ -21,7 +21,6 @@ constexpr FederationId kFederation{1, 2, 3, 4, 5, 6, 7, 8};
 class Log {
  public:
   Log() : key_(make_key()) { Store::create(path(), kFederation, "digits"); }
-  ~Log() { std::filesystem::remove_all(folder_); }
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
@@ -79,12 +78,7 @@ class Log {
     return *seal::SigningKey::generate();
   }
 
-  static std::filesystem::path make_folder() {
-    std::string name = std::filesystem::temp_directory_path() / "skep-audit-XXXXXX";
-    return ::mkdtemp(name.data());
-  }
-
-  std::filesystem::path folder_ = make_folder();
+  pki_testing::TemporaryDirectory folder_;
   seal::SigningKey key_;
 };
 

@@ -1,7 +1,6 @@
 // kill -9 at any moment: what was done is in the audit log, and nothing is there that was not.
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <thread>
 
 #include "skep/audit/operator.h"
+#include "skep/pki_testing/temporary_directory.h"
 #include "skep/seal/crypto.h"
 #include "skep/store/store.h"
 
@@ -58,9 +58,8 @@ audit::Entry entry_of(audit::Event event, const std::string& device) {
 
 TEST(AuditKillTest, NeitherIsThereWithoutTheOther) {
   ASSERT_EQ(seal::initialize_crypto(), Status::kOk);
-  std::string folder = std::filesystem::temp_directory_path() / "skep-audit-kill-XXXXXX";
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-  const auto path = std::filesystem::path(folder) / "skep.db";
+  const pki_testing::TemporaryDirectory folder;
+  const std::filesystem::path path = folder / "skep.db";
   Store::create(path, {1}, "digits");
   const seal::SigningKey key = *seal::SigningKey::generate();
   const auto verifying_key = *seal::VerifyingKey::from_bytes(*key.public_key());
@@ -106,7 +105,6 @@ TEST(AuditKillTest, NeitherIsThereWithoutTheOther) {
   }
   EXPECT_GE(told, static_cast<std::uint32_t>(kKills));
   EXPECT_FALSE(Store::open(path).revocations().empty());
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // A database of an older schema, made by its own SQL, is brought to today's and keeps all it had.
 #include <gtest/gtest.h>
 #include <sqlite3.h>
-#include <stdlib.h>
 
 #include <exception>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "skep/pki_testing/temporary_directory.h"
 #include "skep/seal/crypto.h"
 #include "skep/store/store.h"
 
@@ -140,12 +140,7 @@ INSERT INTO updates VALUES (1, 'a', zeroblob(32), NULL, 4, 10, 100, 0),
 
 class Migration : public testing::Test {
  protected:
-  Migration() {
-    EXPECT_EQ(seal::initialize_crypto(), Status::kOk);
-    std::string name = std::filesystem::temp_directory_path() / "skep-migration-XXXXXX";
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~Migration() override { std::filesystem::remove_all(folder_); }
+  Migration() { EXPECT_EQ(seal::initialize_crypto(), Status::kOk); }
 
   [[nodiscard]] std::filesystem::path path() const { return folder_ / "skep.db"; }
 
@@ -191,7 +186,7 @@ class Migration : public testing::Test {
     EXPECT_EQ(store.update_devices(2), std::vector<std::string>{"c"});
   }
 
-  std::filesystem::path folder_;
+  pki_testing::TemporaryDirectory folder_;
 };
 
 TEST_F(Migration, FromVersion1) {

@@ -3,13 +3,14 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sqlite3.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <random>
 #include <thread>
+
+#include "skep/pki_testing/temporary_directory.h"
 
 namespace skep::store {
 namespace {
@@ -18,12 +19,6 @@ constexpr FederationId kFederation{1, 2, 3, 4, 5, 6, 7, 8};
 
 class StoreTest : public ::testing::Test {
  protected:
-  StoreTest() {
-    std::string name = std::filesystem::temp_directory_path() / "skep-store-XXXXXX";
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~StoreTest() override { std::filesystem::remove_all(folder_); }
-
   [[nodiscard]] std::filesystem::path path() const { return folder_ / "skep.db"; }
 
   static Device make_device(const std::string& name) {
@@ -83,7 +78,7 @@ class StoreTest : public ::testing::Test {
     sqlite3_close(database);
   }
 
-  std::filesystem::path folder_;
+  pki_testing::TemporaryDirectory folder_;
 };
 
 template <typename Call>
