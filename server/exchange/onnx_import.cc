@@ -537,7 +537,7 @@ class Importer {
 
   void flatten(const Step& step) {
     const std::int64_t axis = integer_attribute(step, "axis", 1);
-    if (axis != 1 && axis + static_cast<std::int64_t>(layout_.rank()) != 1) {
+    if (axis != 1 && axis != 1 - static_cast<std::int64_t>(layout_.rank())) {
       refuse(step.where, "axis is " + std::to_string(axis) + ": expected 1");
     }
     move_axes(step, [this] { layout_.flatten(); });

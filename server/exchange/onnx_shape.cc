@@ -88,7 +88,7 @@ class Evaluation {
   }
 
   void require_axis_0(std::int64_t axis, const ShapeTensor& of) const {
-    if (of.rank() == 0 || (axis != 0 && axis + static_cast<std::int64_t>(of.rank()) != 0)) {
+    if (of.rank() == 0 || (axis != 0 && axis != -static_cast<std::int64_t>(of.rank()))) {
       refuse(step_, "computes a shape along axis " + std::to_string(axis) + ": expected axis 0");
     }
   }
