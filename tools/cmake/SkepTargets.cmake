@@ -114,6 +114,9 @@ function(skep_test name)
   endif()
   _skep_program(${name} "${arg_SOURCES}" "${arg_DEPS}")
   target_link_libraries(${name} PRIVATE GTest::gmock GTest::gtest_main rapidcheck)
+  # To optimise a test takes longer than it saves when the test runs, once. What is tested is
+  # compiled as its preset says.
+  target_compile_options(${name} PRIVATE -Og)
   if(SKEP_SANITIZED)
     # It looks into what is tested. Checking the arithmetic of GoogleTest's and RapidCheck's
     # templates as well takes a third of the time to compile a test.
