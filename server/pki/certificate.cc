@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kMaxCertificateFileBytes = 16384;
 constexpr std::time_t kClockSlackS = 3600;
+constexpr std::time_t kSecondsPerDay = 86'400;
 
 // ---- reading
 
@@ -347,7 +348,8 @@ Certificate issue_gateway(const Certificate& ca, const PrivateKey& ca_key,
 }
 
 Certificate issue_device(const Certificate& ca, const PrivateKey& ca_key,
-                         const PublicKey& device_key, const std::string& device_name) {
+                         const PublicKey& device_key, const std::string& device_name,
+                         std::optional<std::uint32_t> days) {
   if (!wire::is_valid_name(device_name.data(), device_name.size())) {
     throw PkiError("'" + device_name + "' is no device name: expected 1 to 32 of [a-z0-9-]");
   }
@@ -355,6 +357,10 @@ Certificate issue_device(const Certificate& ca, const PrivateKey& ca_key,
   parse_ca(ca, ca_key, parsed.get());
   Request request = request_from_ca(*parsed.get(), ca, ca_key, device_key);
   request.subject = "CN=" + device_name;
+  if (days) {
+    // Digits from year to second: the order of the texts is that of the times.
+    request.end = std::min(request.end, format_time(utc_now(std::time_t{*days} * kSecondsPerDay)));
+  }
   request.extended_key_usage = MBEDTLS_OID_CLIENT_AUTH;
   return sign(request);
 }

@@ -3,42 +3,24 @@
 #include <openssl/asn1.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include <memory>
 #include <string>
+
+#include "openssl_support.h"
 
 namespace skep::pki {
 namespace {
 
-template <auto kFree>
-struct Free {
-  template <typename T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
-
-template <typename T, auto kFree>
-using Owned = std::unique_ptr<T, Free<kFree>>;
-
+using openssl::openssl_error;
+using openssl::Owned;
 using Key = Owned<EVP_PKEY, &EVP_PKEY_free>;
 using Integer = Owned<ASN1_INTEGER, &ASN1_INTEGER_free>;
 using Time = Owned<ASN1_TIME, &ASN1_TIME_free>;
 using Number = Owned<BIGNUM, &BN_clear_free>;
-using OpensslCertificate = Owned<X509, &X509_free>;
-
-std::string openssl_error() {
-  const unsigned long code = ERR_get_error();
-  ERR_clear_error();
-  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-  return reason == nullptr ? "no reason given" : reason;
-}
-
 void require(bool ok, const char* what) {
   if (!ok) {
     throw PkiError(std::string("cannot make a revocation list: ") + what +
@@ -74,12 +56,6 @@ Key to_openssl(const PrivateKey& key) {
               EVP_PKEY_fromdata(context.get(), &made, EVP_PKEY_KEYPAIR, parameters.get()) == 1,
           "key");
   return Key(made);
-}
-
-OpensslCertificate to_openssl(const Certificate& certificate) {
-  const unsigned char* at = certificate.der.data();
-  return OpensslCertificate(
-      require(d2i_X509(nullptr, &at, static_cast<long>(certificate.der.size())), "CA certificate"));
 }
 
 Time to_openssl_time(std::int64_t unix_s) {
@@ -139,7 +115,7 @@ std::vector<std::uint8_t> issue_revocation_list(const Certificate& ca, const Pri
   if (list.next_update_unix_s <= list.this_update_unix_s) {
     throw PkiError("a revocation list's next update is after it was made");
   }
-  const OpensslCertificate issuer = to_openssl(ca);
+  const openssl::X509Certificate issuer = openssl::to_x509(ca.der);
   const Key key = to_openssl(ca_key);
   const Owned<X509_CRL, &X509_CRL_free> crl(require(X509_CRL_new(), "list"));
   const Time this_update = to_openssl_time(list.this_update_unix_s);

@@ -8,12 +8,14 @@ namespace {
 
 constexpr const char* kSelectDevice =
     "SELECT name, devices.certificate, devices.public_key, revocations.id IS NOT NULL, "
-    "added_unix_s, added_by, last_seen_unix_s, last_round, accepted "
+    "added_unix_s, added_by, last_seen_unix_s, last_round, accepted, next_certificate, "
+    "next_public_key, renewed_unix_s "
     "FROM devices LEFT JOIN revocations ON revocations.public_key = devices.public_key "
     "WHERE name = ?";
 constexpr const char* kSelectDevices =
     "SELECT name, devices.certificate, devices.public_key, revocations.id IS NOT NULL, "
-    "added_unix_s, added_by, last_seen_unix_s, last_round, accepted "
+    "added_unix_s, added_by, last_seen_unix_s, last_round, accepted, next_certificate, "
+    "next_public_key, renewed_unix_s "
     "FROM devices LEFT JOIN revocations ON revocations.public_key = devices.public_key "
     "ORDER BY name";
 
@@ -26,7 +28,10 @@ Device read_device(const Query& row) {
           .added_by = row.text(5),
           .last_seen_unix_s = row.integer(6),
           .last_round = row.u32(7),
-          .accepted = row.u64(8)};
+          .accepted = row.u64(8),
+          .next_certificate_der = row.blob(9),
+          .next_public_key = row.is_null(10) ? PublicKey{} : row.array<wire::kP256PointBytes>(10),
+          .renewed_unix_s = row.integer(11)};
 }
 
 }  // namespace
@@ -51,7 +56,7 @@ void Store::add_device(const Device& device) {
           "last_seen_unix_s, last_round, accepted) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
           "ON CONFLICT (name) DO UPDATE SET certificate = excluded.certificate, "
           "public_key = excluded.public_key, added_unix_s = excluded.added_unix_s, "
-          "added_by = excluded.added_by",
+          "added_by = excluded.added_by, renewed_unix_s = 0",
           device.name, device.certificate_der, device.public_key, device.added_unix_s,
           device.added_by, device.last_seen_unix_s, device.last_round, device.accepted)
       .run();

@@ -138,16 +138,40 @@ INSERT INTO updates VALUES (1, 'a', zeroblob(32), NULL, 4, 10, 100, 0),
                            (2, 'b', zeroblob(32), NULL, 1, 10, 100, 1);
 )sql";
 
+// And version 3, with the audit log and one record in it.
+constexpr const char* kVersion3 = R"sql(
+PRAGMA user_version = 3;
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY CHECK (number >= 1),
+  unix_s INTEGER NOT NULL,
+  event INTEGER NOT NULL,
+  actor_kind INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  value_before TEXT NOT NULL,
+  value_after TEXT NOT NULL,
+  hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+CREATE TABLE audit_heads (
+  number INTEGER PRIMARY KEY REFERENCES audit (number),
+  unix_s INTEGER NOT NULL,
+  hash BLOB NOT NULL CHECK (length(hash) = 32),
+  signature BLOB NOT NULL CHECK (length(signature) = 64)
+) STRICT;
+INSERT INTO audit VALUES (1, 5, 11, 1, 'skepd', '', 'gateway', '', 'started', zeroblob(32));
+)sql";
+
 class Migration : public testing::Test {
  protected:
   Migration() { EXPECT_EQ(seal::initialize_crypto(), Status::kOk); }
 
   [[nodiscard]] std::filesystem::path path() const { return folder_ / "skep.db"; }
 
-  void make_database(const char* version) const {
+  void make_database(const char* version, const char* addition = "") const {
     sqlite3* database = nullptr;
     EXPECT_EQ(sqlite3_open(path().c_str(), &database), SQLITE_OK);
-    for (const char* sql : {kTablesSince1, version}) {
+    for (const char* sql : {kTablesSince1, version, addition}) {
       EXPECT_EQ(sqlite3_exec(database, sql, nullptr, nullptr, nullptr), SQLITE_OK)
           << sqlite3_errmsg(database);
     }
@@ -184,6 +208,11 @@ class Migration : public testing::Test {
     store.revoke_device({.device = "a", .revoked_by = "uid 9"});
     store.append_audit({.unix_s = 1});
     EXPECT_EQ(store.update_devices(2), std::vector<std::string>{"c"});
+    store.add_token(
+        {.id = "0123456789abcdef", .made_unix_s = 1, .made_by = "uid 9", .expires_unix_s = 9});
+    store.renew_certificate("c", std::vector<std::uint8_t>{2}, {'d'}, 3);
+    store.use_next_certificate("c", "c", 4);
+    EXPECT_EQ(store.device("c")->certificate_der, std::vector<std::uint8_t>{2});
   }
 
   pki_testing::TemporaryDirectory folder_;
@@ -203,7 +232,7 @@ TEST_F(Migration, FromVersion1) {
     expect_usable(store);
   }
   Store again = Store::open(path());
-  EXPECT_EQ(again.revocations().size(), 2U);
+  EXPECT_EQ(again.revocations().size(), 3U);
   EXPECT_EQ(again.last_audit_number(), 1);
 }
 
@@ -224,8 +253,20 @@ TEST_F(Migration, FromVersion2) {
     expect_usable(store);
   }
   Store again = Store::open(path());
-  EXPECT_EQ(again.revocations().size(), 2U);
+  EXPECT_EQ(again.revocations().size(), 3U);
   EXPECT_EQ(again.last_audit_number(), 1);
+}
+
+TEST_F(Migration, FromVersion3) {
+  make_database(kVersion2, kVersion3);
+  Store store = Store::open(path());
+  expect_kept(store);
+  EXPECT_TRUE(store.device("a")->next_certificate_der.empty());
+  EXPECT_EQ(store.device("a")->renewed_unix_s, 0);
+  EXPECT_TRUE(store.tokens().empty());
+  EXPECT_EQ(store.last_audit_number(), 1);
+  expect_usable(store);
+  EXPECT_EQ(store.last_audit_number(), 2);
 }
 
 TEST_F(Migration, HappensOnceWhenSeveralOpenAtOnce) {

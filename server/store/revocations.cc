@@ -31,7 +31,40 @@ void check(const Revocation& revocation) {
   }
 }
 
+void insert(Store::Connection& connection, const Revocation& revocation, Bytes certificate_der,
+            const PublicKey& key) {
+  connection
+      .query(
+          "INSERT INTO revocations (device, certificate, public_key, reason, note, revoked_by, "
+          "revoked_unix_s) VALUES (?, ?, ?, ?, ?, ?, ?)",
+          revocation.device, certificate_der, key, static_cast<int>(revocation.reason),
+          revocation.note, revocation.revoked_by, revocation.revoked_unix_s)
+      .run();
+}
+
 }  // namespace
+
+void Store::use_next_certificate(const std::string& device, const std::string& by,
+                                 std::int64_t now_unix_s) {
+  AtomicSection section(*connection_);
+  const auto known = this->device(device);
+  if (!known || known->next_certificate_der.empty()) {
+    throw StoreError(Status::kNotFound, "device \"" + device + "\" has no renewed certificate");
+  }
+  insert(*connection_,
+         {.device = device,
+          .reason = RevocationReason::kSuperseded,
+          .revoked_by = by,
+          .revoked_unix_s = now_unix_s},
+         known->certificate_der, known->public_key);
+  connection_
+      ->query(
+          "UPDATE devices SET certificate = next_certificate, public_key = next_public_key, "
+          "next_certificate = NULL, next_public_key = NULL WHERE name = ?",
+          device)
+      .run();
+  section.commit();
+}
 
 void Store::revoke_device(const Revocation& revocation) {
   check(revocation);
@@ -44,13 +77,20 @@ void Store::revoke_device(const Revocation& revocation) {
     throw StoreError(Status::kInvalidArgument,
                      "device \"" + revocation.device + "\" is revoked already");
   }
+  // The key that the device has used last comes last: it is the one of its present certificate.
+  if (!device->next_certificate_der.empty()) {
+    insert(*connection_, revocation, device->next_certificate_der, device->next_public_key);
+    connection_
+        ->query("UPDATE devices SET next_certificate = NULL, next_public_key = NULL WHERE name = ?",
+                device->name)
+        .run();
+  }
+  insert(*connection_, revocation, device->certificate_der, device->public_key);
   connection_
       ->query(
-          "INSERT INTO revocations (device, certificate, public_key, reason, note, revoked_by, "
-          "revoked_unix_s) VALUES (?, ?, ?, ?, ?, ?, ?)",
-          device->name, device->certificate_der, device->public_key,
-          static_cast<int>(revocation.reason), revocation.note, revocation.revoked_by,
-          revocation.revoked_unix_s)
+          "UPDATE enrolment_tokens SET revoked_unix_s = ?, revoked_by = ? "
+          "WHERE device = ? AND revoked_unix_s = 0",
+          revocation.revoked_unix_s, revocation.revoked_by, device->name)
       .run();
   // The row stays: it says that the round was answered, and with which bytes.
   connection_
@@ -84,6 +124,15 @@ std::vector<Revocation> Store::revocations(std::string_view device) {
       device);
   while (query.step()) revocations.push_back(read_revocation(query));
   return revocations;
+}
+
+std::vector<Revocation> Store::revoked_certificates() {
+  std::vector<Revocation> all = revocations();
+  Query query = connection_->query(
+      "SELECT device, reason, note, revoked_by, revoked_unix_s, earlier_certificates.certificate "
+      "FROM earlier_certificates JOIN revocations USING (public_key) ORDER BY id");
+  while (query.step()) all.push_back(read_revocation(query));
+  return all;
 }
 
 std::int64_t Store::last_revocation() {

@@ -154,8 +154,46 @@ CREATE TRIGGER audit_heads_delete BEFORE DELETE ON audit_heads
 BEGIN SELECT RAISE(ABORT, 'audit heads are append-only'); END;
 )sql";
 
+// Enrolment by EST. Of a token's secret there is only the digest (skep/pki/enrolment_key.h).
+constexpr const char* kVersion4 = R"sql(
+CREATE TABLE enrolment_tokens (
+  id TEXT PRIMARY KEY CHECK (length(id) = 16),
+  secret_sha256 BLOB NOT NULL CHECK (length(secret_sha256) = 32),
+  device TEXT NOT NULL,  -- the only name that it is for; '' = any new one
+  allowed_uses INTEGER NOT NULL CHECK (allowed_uses >= 1),
+  uses INTEGER NOT NULL DEFAULT 0 CHECK (uses BETWEEN 0 AND allowed_uses),
+  made_unix_s INTEGER NOT NULL,
+  made_by TEXT NOT NULL,
+  expires_unix_s INTEGER NOT NULL,
+  revoked_unix_s INTEGER NOT NULL DEFAULT 0,  -- 0 = not
+  revoked_by TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+-- What each use gave, so that a device that did not hear it can ask again.
+CREATE TABLE enrolments (
+  token TEXT NOT NULL REFERENCES enrolment_tokens (id),
+  public_key BLOB NOT NULL CHECK (length(public_key) = 65),
+  device TEXT NOT NULL REFERENCES devices (name),
+  certificate BLOB NOT NULL,
+  PRIMARY KEY (token, public_key)
+) STRICT, WITHOUT ROWID;
+
+-- A renewed certificate with another key takes the present one's place when it is first used.
+ALTER TABLE devices ADD COLUMN next_certificate BLOB;
+ALTER TABLE devices ADD COLUMN next_public_key BLOB CHECK (length(next_public_key) = 65);
+ALTER TABLE devices ADD COLUMN renewed_unix_s INTEGER NOT NULL DEFAULT 0;  -- 0 = never
+CREATE UNIQUE INDEX devices_next_public_key ON devices (next_public_key);
+
+-- Certificates that were renewed for the same key: revoked with it, should that happen.
+CREATE TABLE earlier_certificates (
+  public_key BLOB NOT NULL CHECK (length(public_key) = 65),
+  certificate BLOB NOT NULL
+) STRICT;
+CREATE INDEX earlier_certificates_key ON earlier_certificates (public_key);
+)sql";
+
 /// kSchemaSteps[v] makes version v + 1 of version v; version 0 is the empty file.
-inline constexpr std::array kSchemaSteps{kVersion1, kVersion2, kVersion3};
+inline constexpr std::array kSchemaSteps{kVersion1, kVersion2, kVersion3, kVersion4};
 static_assert(kSchemaSteps.size() == kSchemaVersion);
 
 }  // namespace skep::store

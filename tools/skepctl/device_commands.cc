@@ -280,7 +280,7 @@ Answer device_crl(const fs::path& directory, const CrlOptions& options) {
   list.next_update_unix_s = list.this_update_unix_s + std::int64_t{options.days} * kSecondsPerDay;
   // The number first: a list with a higher one has all that one with a lower one has.
   list.number = store.next_crl_number();
-  for (const store::Revocation& each : store.revocations()) {
+  for (const store::Revocation& each : store.revoked_certificates()) {
     list.certificates.push_back({.serial = pki::parse_certificate(each.certificate_der).serial,
                                  .revoked_unix_s = each.revoked_unix_s,
                                  .reason = static_cast<int>(each.reason)});

@@ -4,11 +4,12 @@
 // all signatures ECDSA with SHA-256, serial numbers random (126 bits), key identifiers the first
 // 160 bits of the SHA-256 of the public key (RFC 7093, section 2, method 1). Certificates begin
 // an hour before they are made, so that a clock that is a little late accepts them, and end with
-// the CA's. Everything here throws PkiError.
+// the CA's if nothing else is said. Everything here throws PkiError.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,10 +47,12 @@ Certificate issue_ca(const PrivateKey& ca_key, const std::string& common_name);
 Certificate issue_gateway(const Certificate& ca, const PrivateKey& ca_key,
                           const PublicKey& gateway_key, const GatewayNames& names);
 
-/// CN = `device_name`, key usage digital signature, extended key usage clientAuth.
+/// CN = `device_name`, key usage digital signature, extended key usage clientAuth. Ends `days` from
+/// now, but not after the CA's; without `days` with the CA's.
 /// Errors: PkiError if the name is not 1 … 32 characters of [a-z0-9-].
 Certificate issue_device(const Certificate& ca, const PrivateKey& ca_key,
-                         const PublicKey& device_key, const std::string& device_name);
+                         const PublicKey& device_key, const std::string& device_name,
+                         std::optional<std::uint32_t> days = std::nullopt);
 
 /// Errors: PkiError if `der` is not exactly one X.509 certificate with a P-256 key.
 Certificate parse_certificate(Bytes der);

@@ -25,6 +25,8 @@ struct FederationPaths {
   [[nodiscard]] std::filesystem::path signing_key() const { return root / "signing.key"; }
   [[nodiscard]] std::filesystem::path verifying_key() const { return root / "signing.pub"; }
   [[nodiscard]] std::filesystem::path aggregation_key() const { return root / "aggregation.key"; }
+  /// What enrolment tokens are derived from: there from the first token on.
+  [[nodiscard]] std::filesystem::path enrolment_key() const { return root / "enrolment.key"; }
   [[nodiscard]] std::filesystem::path config() const { return root / "skepd.toml"; }
   [[nodiscard]] std::filesystem::path devices() const { return root / "devices"; }
   [[nodiscard]] std::filesystem::path device(const std::string& name) const {

@@ -30,7 +30,7 @@ using Digest = std::array<std::uint8_t, wire::kDigestBytes>;
 
 /// The layout of the tables. Opening a file of an older version makes it one of this version, in
 /// one transaction; one of a newer version is refused, never altered.
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 
 struct Device {
   std::string name = {};  ///< Unique, as in UpdateHeader.
@@ -42,7 +42,40 @@ struct Device {
   std::int64_t last_seen_unix_s = 0;  ///< When its last update was stored, 0 = never.
   std::uint32_t last_round = 0;       ///< Round of that update, 0 = none.
   std::uint64_t accepted = 0;         ///< Updates stored.
+  /// The renewed certificate that the device has not used yet; no bytes if there is none.
+  std::vector<std::uint8_t> next_certificate_der = {};
+  PublicKey next_public_key{};
+  std::int64_t renewed_unix_s = 0;  ///< When a certificate was last renewed, 0 = never.
 };
+
+/// What admits devices without an operator's hand on each.
+struct EnrolmentToken {
+  std::string id = {};  ///< Unique, 16 hexadecimal digits.
+  Digest secret_sha256{};
+  std::string device = {};  ///< The only name that it is for; empty: any that was never enrolled.
+  std::uint32_t allowed_uses = 1;  ///< ≥ 1; 1 if `device` is set.
+  std::uint32_t uses = 0;
+  std::int64_t made_unix_s = 0;
+  std::string made_by = {};
+  std::int64_t expires_unix_s = 0;  ///< From then on it is void.
+  std::int64_t revoked_unix_s = 0;  ///< 0 = not.
+  std::string revoked_by = {};
+
+  /// It may still open a session. Being used up does not end that: see Store::enrolment().
+  [[nodiscard]] bool is_valid(std::int64_t now_unix_s) const {
+    return revoked_unix_s == 0 && now_unix_s < expires_unix_s;
+  }
+};
+
+/// One use of a token.
+struct Enrolment {
+  std::string token = {};
+  PublicKey public_key{};
+  std::string device = {};
+  std::vector<std::uint8_t> certificate_der = {};
+};
+
+inline constexpr std::uint32_t kMaxTokenUses = 100'000;
 
 /// A key that is revoked for ever, and the certificate that it had.
 struct Revocation {
@@ -149,7 +182,23 @@ class Store {
   [[nodiscard]] std::vector<Device> devices();  ///< Ordered by name.
   [[nodiscard]] std::uint32_t device_count();   ///< Without the revoked ones.
 
-  /// Revokes the key that revocation.device has, and takes its update out of the open round, also
+  /// The device whose certificate, present or renewed, has this key.
+  [[nodiscard]] std::optional<std::string> holder_of(const PublicKey& key);
+
+  /// Keeps a renewed certificate. Of the present key: it takes the place of the present
+  /// certificate. Of another key: it waits until use_next_certificate(), in place of one that waits
+  /// already. kNotFound if there is no such device; kRevoked if it is revoked, or if the key is;
+  /// kInvalidArgument if another device has the key.
+  void renew_certificate(const std::string& device, Bytes certificate_der, const PublicKey& key,
+                         std::int64_t now_unix_s);
+
+  /// The device has shown its renewed certificate: it becomes the present one, and the key before
+  /// is revoked (superseded, by `by`). kNotFound if none waits.
+  void use_next_certificate(const std::string& device, const std::string& by,
+                            std::int64_t now_unix_s);
+
+  /// Revokes the key that revocation.device has, and that of a renewed certificate; voids the
+  /// tokens for its name; and takes its update out of the open round, also
   /// of one that is being aggregated; the sealed bytes are erased. kNotFound if there is no such
   /// device; kInvalidArgument if it is revoked already, or for note and revoked_by.
   void revoke_device(const Revocation& revocation);
@@ -157,6 +206,8 @@ class Store {
   [[nodiscard]] std::vector<Revocation> revocations();  ///< All, oldest first.
   /// Those of one name, oldest first.
   [[nodiscard]] std::vector<Revocation> revocations(std::string_view device);
+  /// Every certificate of a revoked key, the earlier ones of the same key included.
+  [[nodiscard]] std::vector<Revocation> revoked_certificates();
   /// Rises with every revocation: a cheap way to know that there is a new one. 0 = none yet.
   [[nodiscard]] std::int64_t last_revocation();
   /// 1, 2, 3, …: never the same twice, also if the list is never published.
@@ -166,6 +217,22 @@ class Store {
   /// unknown.
   void count_refusal(std::string_view device, Status status, std::int64_t now_unix_s);
   [[nodiscard]] std::vector<Refusals> refusals(std::string_view device);  ///< Ordered by status.
+
+  // ---- enrolment tokens
+
+  /// kInvalidArgument if the id is taken, or for a value that is not as EnrolmentToken says.
+  void add_token(const EnrolmentToken& token);
+  [[nodiscard]] std::optional<EnrolmentToken> token(std::string_view id);
+  [[nodiscard]] std::vector<EnrolmentToken> tokens();  ///< Oldest first.
+  /// kNotFound if there is no such token; kInvalidArgument if it is revoked already.
+  void revoke_token(std::string_view id, std::string_view by, std::int64_t now_unix_s);
+  /// The tokens for this name that a revocation of the device would void.
+  [[nodiscard]] std::vector<EnrolmentToken> open_tokens(std::string_view device);
+  /// Counts a use and remembers what it gave. kNotFound if there is no such token; kRevoked if it
+  /// is used up, expired or revoked.
+  void use_token(const Enrolment& enrolment, std::int64_t now_unix_s);
+  /// The use of the token that this key had, if it had one.
+  [[nodiscard]] std::optional<Enrolment> enrolment(std::string_view token, const PublicKey& key);
 
   // ---- models
 
