@@ -18,6 +18,7 @@ bool is_about_the_device(Status status) {
 
 audit::Event event_of(std::string_view what) {
   if (what == "handshake") return audit::Event::kHandshakeRefused;
+  if (what == "enrolment") return audit::Event::kEnrolmentRefused;
   return what == "session" ? audit::Event::kSessionRefused : audit::Event::kUpdateRefused;
 }
 

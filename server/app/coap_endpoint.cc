@@ -31,13 +31,6 @@ namespace {
 constexpr std::size_t kMaxPemBytes = 64U << 10U;
 constexpr std::uint32_t kLargestBlockOptionSzx = 6;
 
-std::string remote_of(const coap_session_t* session) {
-  std::array<unsigned char, 64> text{};
-  const std::size_t length =
-      coap_print_addr(coap_session_get_addr_remote(session), text.data(), text.size());
-  return {reinterpret_cast<const char*>(text.data()), length};
-}
-
 std::string_view view_of(const coap_string_t* text) {
   if (text == nullptr) return {};
   return {reinterpret_cast<const char*>(text->s), text->length};
@@ -180,7 +173,8 @@ struct CoapEndpoint::Callbacks {
 CoapEndpoint::CoapEndpoint(const CoapAddress& address, const pki::FederationPaths& paths,
                            const std::filesystem::path& database,
                            coordinator::Coordinator& coordinator, intake::Intake& intake,
-                           AuditLog& audit_log, std::uint32_t patch_depth)
+                           AuditLog& audit_log, enrolment::Registrar* registrar,
+                           std::uint32_t patch_depth)
     : coordinator_(coordinator),
       intake_(intake),
       audit_log_(audit_log),
@@ -198,6 +192,13 @@ CoapEndpoint::CoapEndpoint(const CoapAddress& address, const pki::FederationPath
   coap_register_event_handler(context_.get(), &Callbacks::event);
   set_up_dtls(paths);
   add_resources();
+  if (registrar != nullptr) {
+    est_.emplace(context_.get(), *registrar, sessions_,
+                 [this](coap_session_t* session, const AuditEntry& entry, bool close) {
+                   record_refusal(entry);
+                   if (close) close_later(session);
+                 });
+  }
   open_endpoint(address);
 }
 
@@ -275,7 +276,10 @@ std::string CoapEndpoint::uri() const {
 }
 
 void CoapEndpoint::process(std::int64_t now_s) {
-  if (now_s != now_s_) sessions_.expire_uploads(now_s);
+  if (now_s != now_s_) {
+    sessions_.expire_uploads(now_s);
+    if (est_) est_->expire_uploads(now_s);
+  }
   now_s_ = now_s;
   close_revoked_sessions();
   coap_io_process(context_.get(), COAP_IO_NO_WAIT);
@@ -302,6 +306,7 @@ void CoapEndpoint::on_event(coap_session_t* session, coap_event_t event) {
       break;
     case COAP_EVENT_SERVER_SESSION_DEL:
       sessions_.remove(session);
+      if (est_) est_->forget(session);
       std::erase(arriving_, session);
       std::erase(refused_, session);
       break;
@@ -314,7 +319,7 @@ void CoapEndpoint::close_revoked_sessions() {
   for (const auto& [session, device] : sessions_.take_revoked()) {
     record_refusal({"session", device, remote_of(session), Status::kRevoked,
                     "the device's certificate is revoked: its session is closed"});
-    if (std::ranges::find(refused_, session) == refused_.end()) refused_.push_back(session);
+    close_later(session);
   }
   close_refused_sessions();
 }
@@ -354,6 +359,7 @@ void CoapEndpoint::admit_new_sessions() {
 }
 
 void CoapEndpoint::admit(coap_session_t* session) {
+  if (est_ && EstResources::is_by_token(session)) return;  // for each request to be judged
   const Identification who = sessions_.identify(session);
   if (who.session == nullptr) {
     // If it was quick to ask, the refusal of its request has been recorded already.
@@ -370,6 +376,10 @@ void CoapEndpoint::record_refusal(const AuditEntry& entry) {
   audit_log_.refused(entry, coordinator_.signed_plan()->round);
 }
 
+void CoapEndpoint::close_later(coap_session_t* session) {
+  if (std::ranges::find(refused_, session) == refused_.end()) refused_.push_back(session);
+}
+
 void CoapEndpoint::close_refused_sessions() {
   for (coap_session_t* session : std::exchange(refused_, {})) {
     sessions_.remove(session);
@@ -381,7 +391,7 @@ DeviceSession* CoapEndpoint::identify_or_refuse(coap_session_t* session, coap_pd
   const Identification who = sessions_.identify(session);
   if (who.session == nullptr) {
     record_refusal({"session", who.device, remote_of(session), who.status, who.detail});
-    if (std::ranges::find(refused_, session) == refused_.end()) refused_.push_back(session);
+    close_later(session);
     set_problem(response, who.status, who.detail, 0);
   }
   return who.session;

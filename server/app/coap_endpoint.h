@@ -7,14 +7,17 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "audit_log.h"
+#include "est_resources.h"
 #include "served_models.h"
 #include "session_directory.h"
 #include "skep/bytes.h"
 #include "skep/coordinator/coordinator.h"
+#include "skep/enrolment/registrar.h"
 #include "skep/intake/intake.h"
 #include "skep/pki/federation.h"
 #include "skep/pki/secret_bytes.h"
@@ -45,17 +48,20 @@ struct CoapCounters {
   std::atomic<std::uint64_t> patch_bytes = 0;
 };
 
-/// One DTLS endpoint with mutual X.509 authentication; there is no other endpoint.
+/// One DTLS endpoint with mutual X.509 authentication, or that of an enrolment token for EST alone;
+/// there is no other endpoint.
 ///
 /// Belongs to one thread, counters() apart. Bodies of updates go to the intake, and are answered
 /// by a separate response (RFC 7252, section 5.2.2) when it has committed them.
 class CoapEndpoint {
  public:
   /// Errors: PkiError if key or certificates cannot be read; std::runtime_error naming the
-  /// address if it cannot be listened on; StoreError. `patch_depth` as in ServedModels.
+  /// address if it cannot be listened on; StoreError. Without `registrar` nobody is enrolled here.
+  /// `patch_depth` as in ServedModels.
   CoapEndpoint(const CoapAddress& address, const pki::FederationPaths& paths,
                const std::filesystem::path& database, coordinator::Coordinator& coordinator,
-               intake::Intake& intake, AuditLog& audit_log, std::uint32_t patch_depth);
+               intake::Intake& intake, AuditLog& audit_log, enrolment::Registrar* registrar,
+               std::uint32_t patch_depth);
 
   /// Closes all sessions.
   ~CoapEndpoint();
@@ -123,6 +129,8 @@ class CoapEndpoint {
   void close_revoked_sessions();
   void admit(coap_session_t* session);
   void admit_new_sessions();
+  /// Outside of libcoap's callbacks, where a session may not be closed.
+  void close_later(coap_session_t* session);
   void close_refused_sessions();
   void record_refusal(const AuditEntry& entry);
 
@@ -131,6 +139,7 @@ class CoapEndpoint {
   AuditLog& audit_log_;
   SessionDirectory sessions_;
   ServedModels models_;
+  std::optional<EstResources> est_;  ///< Outlives the context, whose sessions end with it.
   CoapCounters counters_;
 
   // libcoap keeps pointers to these.

@@ -18,6 +18,9 @@ bool add_uint_option(coap_pdu_t* pdu, std::uint16_t number, std::uint32_t value)
 /// The value of an unsigned option; none if it is absent or longer than four bytes.
 [[nodiscard]] std::optional<std::uint32_t> uint_option(const coap_pdu_t* pdu, std::uint16_t number);
 
+/// "address:port".
+[[nodiscard]] std::string remote_of(const coap_session_t* session);
+
 /// Payload of a request; empty if it has none.
 [[nodiscard]] Bytes payload_of(const coap_pdu_t* pdu);
 

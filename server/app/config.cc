@@ -22,6 +22,7 @@ constexpr std::uint32_t kMaxU32 = std::numeric_limits<std::uint32_t>::max();
 constexpr double kQ15Unit = 1 / 32768.0;
 constexpr double kQ16Unit = 1 / 65536.0;
 constexpr unsigned kMaxWorkers = 256;
+constexpr std::uint32_t kMaxCertificateDays = 3650;
 
 /// Takes keys out of one section and remembers which, so that the rest can be called unknown.
 class Section {
@@ -38,6 +39,13 @@ class Section {
     if (const toml::node* node = take(key)) {
       if (!node->is_string()) fail(*node, key, "must be a string");
       out = node->as_string()->get();
+    }
+  }
+
+  void boolean(const char* key, bool& out) {
+    if (const toml::node* node = take(key)) {
+      if (!node->is_boolean()) fail(*node, key, "must be true or false");
+      out = node->as_boolean()->get();
     }
   }
 
@@ -185,7 +193,7 @@ void read_release(Section section, Config& config) {
 
 void refuse_unknown_sections(const toml::table& root, const std::filesystem::path& file) {
   static const std::set<std::string, std::less<>> kSections = {
-      "coap", "store", "admin", "log", "round", "evaluation", "release", "intake"};
+      "coap", "store", "admin", "log", "round", "evaluation", "release", "intake", "enrolment"};
   for (const auto& [key, node] : root) {
     if (kSections.contains(key.str())) continue;
     std::ostringstream message;
@@ -239,6 +247,11 @@ Config load_config(const std::filesystem::path& path) {
   intake.integer("workers", config.intake_workers, 0, kMaxWorkers);
   intake.refuse_unknown();
   config.round.workers = config.intake_workers;
+
+  Section enrolment(path, root, "enrolment");
+  enrolment.boolean("enabled", config.enrolment);
+  enrolment.integer("certificate_days", config.certificate_days, 1, kMaxCertificateDays);
+  enrolment.refuse_unknown();
   return config;
 }
 

@@ -29,6 +29,8 @@ struct Config {
   coordinator::Settings round;
   std::uint32_t patch_depth = 8;  ///< Versions back from which a patch is made; 0 = none.
   unsigned intake_workers = 0;
+  bool enrolment = false;               ///< Devices may enrol here; needs the CA's key.
+  std::uint32_t certificate_days = 30;  ///< Of the certificates that they get.
 };
 
 /// Reads and checks the file: types, unknown sections and keys, and every value's range.

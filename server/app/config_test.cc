@@ -43,6 +43,7 @@ TEST_F(ConfigTest, EmptyFileHasDefaultsBesideIt) {
   EXPECT_TRUE(config.round.hold_out.empty());
   EXPECT_EQ(config.round.compression, CompressionMode::kTopK);
   EXPECT_EQ(config.round.momentum_q15, 0U);
+  EXPECT_FALSE(config.enrolment);
 }
 
 TEST_F(ConfigTest, ReadsEveryKey) {
@@ -80,6 +81,9 @@ step_bits = 14
 patch_depth = 15
 [intake]
 workers = 13
+[enrolment]
+enabled = true
+certificate_days = 16
 )");
   EXPECT_EQ(config.listen, "::1");
   EXPECT_EQ(config.port, 0);
@@ -106,6 +110,8 @@ workers = 13
   EXPECT_EQ(config.round.step_bits, 14U);
   EXPECT_EQ(config.patch_depth, 15U);
   EXPECT_EQ(config.intake_workers, 13U);
+  EXPECT_TRUE(config.enrolment);
+  EXPECT_EQ(config.certificate_days, 16U);
   EXPECT_EQ(config.round.workers, 13U);
 }
 
@@ -144,6 +150,8 @@ TEST_F(ConfigTest, RefusesValuesOutOfRange) {
   EXPECT_THAT(error_of("[release]\nstep_bits = 1\n"), HasSubstr(":2: release.step_bits must be 0"));
   EXPECT_THAT(error_of("[release]\npatch_depth = 17\n"), HasSubstr("release.patch_depth"));
   EXPECT_EQ(load("[release]\nstep_bits = 0\npatch_depth = 0\n").round.step_bits, 0U);
+  EXPECT_THAT(error_of("[enrolment]\nenabled = 1\n"), HasSubstr("enrolment.enabled must be true"));
+  EXPECT_THAT(error_of("[enrolment]\ncertificate_days = 0\n"), HasSubstr("certificate_days"));
   EXPECT_THAT(error_of("coap = 3\n"), HasSubstr("coap must be a table"));
 }
 

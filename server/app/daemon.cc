@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -21,6 +22,7 @@
 #include "service_manager.h"
 #include "skep/admin/admin_server.h"
 #include "skep/coordinator/coordinator.h"
+#include "skep/enrolment/registrar.h"
 #include "skep/intake/intake.h"
 #include "skep/pki/federation.h"
 #include "skep/pki/keys.h"
@@ -86,6 +88,12 @@ seal::AggregationKey load_aggregation_key(const std::filesystem::path& path) {
   return std::move(*key);
 }
 
+std::unique_ptr<enrolment::Registrar> make_registrar(const Config& config,
+                                                     const pki::FederationPaths& paths) {
+  if (!config.enrolment) return nullptr;
+  return std::make_unique<enrolment::Registrar>(paths, config.database, config.certificate_days);
+}
+
 intake::Settings intake_settings(const Config& config) {
   intake::Settings settings;
   settings.workers = config.intake_workers;
@@ -111,8 +119,9 @@ class Daemon::Engine {
         coordinator_(config.database, config.round,
                      {.signing = signing_key_, .aggregation = aggregation_key_}, unix_now_s()),
         intake_(config.database, intake_settings(config), aggregation_key_, coordinator_),
+        registrar_(make_registrar(config, paths_)),
         endpoint_({.listen = config.listen, .port = config.port}, paths_, config.database,
-                  coordinator_, intake_, audit_log_, config.patch_depth) {
+                  coordinator_, intake_, audit_log_, registrar_.get(), config.patch_depth) {
     coordinator_.on_plan_changed([this] { signal_plan_changed(); });
     for (const int fd : {endpoint_.wait_fd(), intake_.answers_fd(), plan_changed_.get(),
                          signals_.get(), timer_.get()}) {
@@ -212,6 +221,7 @@ class Daemon::Engine {
   AuditLog audit_log_;  // Before those whose last deeds its last head covers.
   coordinator::Coordinator coordinator_;
   intake::Intake intake_;
+  std::unique_ptr<enrolment::Registrar> registrar_;  // Null if nobody is enrolled here.
   CoapEndpoint endpoint_;
   std::optional<admin::AdminServer> admin_;
   bool stopping_ = false;

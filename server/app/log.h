@@ -16,8 +16,8 @@ void start_logging(const std::string& level, const std::filesystem::path& file);
 
 /// Someone who is not what he claims to be, or no longer welcome.
 struct AuditEntry {
-  const char* what;    ///< "update", "session" or "handshake".
-  std::string device;  ///< Name in the certificate, empty if unknown.
+  const char* what;    ///< "update", "session", "handshake" or "enrolment".
+  std::string device;  ///< Name in the certificate, or "token ID"; empty if unknown.
   std::string remote;  ///< "address:port".
   Status status;
   std::string detail;

@@ -3,9 +3,12 @@
 #include <mbedtls/ssl.h>
 
 #include <algorithm>
+#include <ctime>
 #include <utility>
 
+#include "coap_messages.h"
 #include "skep/config.h"
+#include "skep/enrolment/certificate_text.h"
 
 namespace skep::app {
 namespace {
@@ -20,6 +23,8 @@ Bytes peer_certificate(coap_session_t* session) {
   if (certificate == nullptr) return {};
   return {certificate->raw.p, certificate->raw.len};
 }
+
+std::int64_t unix_now_s() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
 Identification refuse(Status status, std::string device, const char* detail) {
   return {.session = nullptr, .status = status, .device = std::move(device), .detail = detail};
@@ -39,6 +44,7 @@ Identification SessionDirectory::identify(coap_session_t* session) {
   const std::int64_t last_revocation = store_.last_revocation();
   const auto found = sessions_.find(session);
   if (found != sessions_.end() && found->second.checked_revocation == last_revocation &&
+      unix_now_s() <= found->second.not_after_unix_s &&
       std::ranges::equal(found->second.certificate_der, der)) {
     return {.session = &found->second, .status = Status::kOk, .device = found->second.device};
   }
@@ -52,7 +58,7 @@ Identification SessionDirectory::authorise(coap_session_t* session, Bytes certif
   pki::Certificate certificate;
   const Identification judged = judge(certificate_der, certificate);
   if (judged.status != Status::kOk) return judged;
-  const auto enrolled = store_.device(certificate.common_name);
+  const auto enrolled = enrolled_device(certificate, remote_of(session));
   if (!enrolled) {
     return refuse(Status::kRevoked, certificate.common_name, "the device is not enrolled");
   }
@@ -72,7 +78,30 @@ Identification SessionDirectory::authorise(coap_session_t* session, Bytes certif
     known.order = next_order_++;
   }
   known.checked_revocation = last_revocation;
+  known.not_after_unix_s = certificate.not_after_unix_s;
   return {.session = &known, .status = Status::kOk, .device = known.device};
+}
+
+// The peer has proven to have the certificate's key: if it is the one of a renewed certificate, it
+// is the device's from now on.
+std::optional<store::Device> SessionDirectory::enrolled_device(const pki::Certificate& certificate,
+                                                               const std::string& remote) {
+  auto device = store_.device(certificate.common_name);
+  if (!device || device->next_certificate_der.empty() ||
+      device->next_public_key != certificate.public_key) {
+    return device;
+  }
+  store::Transaction transaction(store_);
+  store_.use_next_certificate(device->name, "device " + device->name, unix_now_s());
+  store_.append_audit(
+      {.unix_s = unix_now_s(),
+       .event = audit::Event::kKeyReplaced,
+       .actor = {.kind = audit::ActorKind::kDevice, .name = device->name, .origin = remote},
+       .subject = "device " + device->name,
+       .before = enrolment::with_certificate("enrolled", device->certificate_der),
+       .after = enrolment::with_certificate("enrolled", device->next_certificate_der)});
+  transaction.commit();
+  return store_.device(certificate.common_name);
 }
 
 Identification SessionDirectory::judge(Bytes certificate_der, pki::Certificate& certificate) {
@@ -83,6 +112,10 @@ Identification SessionDirectory::judge(Bytes certificate_der, pki::Certificate& 
   }
   if (store_.is_revoked(certificate.public_key)) {
     return refuse(Status::kRevoked, certificate.common_name, "the device's certificate is revoked");
+  }
+  // A handshake has looked at this, too; a session may last longer than its certificate.
+  if (unix_now_s() > certificate.not_after_unix_s) {
+    return refuse(Status::kRevoked, certificate.common_name, "the certificate has expired");
   }
   return {.session = nullptr, .status = Status::kOk, .device = certificate.common_name};
 }

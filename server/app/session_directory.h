@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@ struct DeviceSession {
   server::PublicKey public_key{};
   std::vector<std::uint8_t> certificate_der;
   std::int64_t checked_revocation = 0;  ///< Store::last_revocation() when it was identified.
+  std::int64_t not_after_unix_s = 0;    ///< End of the certificate.
   std::uint64_t order = 0;              ///< Of arrival.
   UpdateAssembler upload{kMaxUpdateBytes};
   bool answer_pending = false;  ///< An update of this session is being validated and committed.
@@ -40,7 +42,8 @@ struct Identification {
 
 /// The identity is taken from the verified certificate of the established session; and at every
 /// request again, because DTLS lets a peer shake hands anew, as another one, on the same address
-/// and port. The store is asked again after every revocation, which holds from its commit on.
+/// and port. The store is asked again after every revocation, which holds from its commit on. The
+/// first session with a renewed certificate of another key makes that the device's present one.
 ///
 /// Belongs to the thread of the CoAP context.
 class SessionDirectory {
@@ -48,15 +51,16 @@ class SessionDirectory {
   /// Errors: StoreError.
   explicit SessionDirectory(const std::filesystem::path& database);
 
-  /// Enrolled, not revoked, and with the certificate's key being the enrolled one, or refused:
-  /// kWrongDevice, kRevoked. The pointer is valid until the next identify() or remove() of this
-  /// session.
+  /// Enrolled, neither revoked nor expired, and with the certificate's key being the enrolled one,
+  /// or refused: kWrongDevice, kRevoked. The pointer is valid until the next identify() or remove()
+  /// of this session.
   ///
   /// Errors: StoreError.
   Identification identify(coap_session_t* session);
 
   /// What is to be said against a certificate during the handshake, when nothing proves yet that
-  /// the peer has its key: that it is revoked. `session` is null, status kOk if there is nothing.
+  /// the peer has its key: that it is revoked or has expired. `session` is null, status kOk if
+  /// there is nothing.
   ///
   /// Errors: StoreError.
   Identification judge_certificate(Bytes certificate_der);
@@ -82,6 +86,8 @@ class SessionDirectory {
  private:
   /// judge_certificate(), which also gives the certificate if it can be read.
   Identification judge(Bytes certificate_der, pki::Certificate& certificate);
+  std::optional<store::Device> enrolled_device(const pki::Certificate& certificate,
+                                               const std::string& remote);
   Identification authorise(coap_session_t* session, Bytes certificate_der,
                            std::int64_t last_revocation);
 

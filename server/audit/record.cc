@@ -58,6 +58,18 @@ const char* to_string(Event event) {
       return "gateway_stopped";
     case Event::kHandshakeRefused:
       return "handshake_refused";
+    case Event::kTokenMade:
+      return "token_made";
+    case Event::kTokenRevoked:
+      return "token_revoked";
+    case Event::kDeviceEnrolled:
+      return "device_enrolled";
+    case Event::kCertificateRenewed:
+      return "certificate_renewed";
+    case Event::kKeyReplaced:
+      return "key_replaced";
+    case Event::kEnrolmentRefused:
+      return "enrolment_refused";
   }
   return "unknown";
 }

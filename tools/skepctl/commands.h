@@ -46,6 +46,8 @@ struct InitOptions {
   std::uint32_t max_accuracy_drop_permille = 20;
   std::uint32_t step_bits = 5;
   std::uint32_t patch_depth = 8;
+  bool enrolment = false;
+  std::uint32_t certificate_days = 30;
 };
 
 Answer init(const InitOptions& options);
@@ -76,6 +78,16 @@ struct CrlOptions {
 
 /// Writes the list of all revoked certificates, signed by the CA, as DER.
 Answer device_crl(const std::filesystem::path& directory, const CrlOptions& options);
+
+struct TokenOptions {
+  std::string device;           ///< Or a batch.
+  std::uint32_t batch = 0;      ///< Number of devices; 0: `device`.
+  std::string expires = "24h";  ///< A number and s, m, h or d.
+};
+
+Answer token_new(const std::filesystem::path& directory, const TokenOptions& options);
+Answer token_list(const std::filesystem::path& directory);
+Answer token_revoke(const std::filesystem::path& directory, const std::string& id);
 
 struct AuditListOptions {
   std::string since;          ///< "2024-05-01", "2024-05-01T12:30:00Z", seconds since 1970, or "".

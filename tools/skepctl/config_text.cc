@@ -24,6 +24,9 @@ class TomlWriter {
   void number(const char* key, std::int64_t value, const char* comment) {
     line(key, literal(value), comment);
   }
+  void boolean(const char* key, bool value, const char* comment) {
+    line(key, literal(value), comment);
+  }
   void real(const char* key, double value, const char* comment) {
     line(key, literal(value), comment);
   }
@@ -85,6 +88,10 @@ std::string config_text(const InitOptions& options, const std::string& holdout) 
               "versions back from which devices get a patch, 0 ... 16");
   toml.table("intake");
   toml.number("workers", 0, "threads that open updates, 0 = one a core");
+  toml.table("enrolment");
+  toml.boolean("enabled", options.enrolment,
+               "devices with a token get a certificate from skepd, which needs ca.key for it");
+  toml.number("certificate_days", options.certificate_days, "how long it is valid, 1 ... 3650");
   return toml.str();
 }
 

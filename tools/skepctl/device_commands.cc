@@ -2,6 +2,8 @@
 
 #include "commands.h"
 #include "federation_directory.h"
+#include "skep/enrolment/certificate_text.h"
+#include "skep/enrolment/tokens.h"
 #include "skep/pki/federation.h"
 #include "skep/pki/files.h"
 #include "skep/pki/revocation_list.h"
@@ -51,37 +53,37 @@ store::Device as_enrolled(const std::string& name, const pki::Certificate& certi
   return device;
 }
 
-/// What the audit log says of a device that has this certificate.
-std::string recorded(const std::string& state, Bytes certificate_der) {
-  return state + "; certificate sha256 " + release::to_hex(release::sha256(certificate_der));
-}
-
 /// Together, so that neither is there without the other.
 void enrol(store::Store& store, const store::Device& device, const audit::Actor& who) {
   store::Transaction transaction(store);
   const auto before = store.device(device.name);
   store.add_device(device);
-  store.append_audit({.unix_s = device.added_unix_s,
-                      .event = audit::Event::kDeviceAdded,
-                      .actor = who,
-                      .subject = "device " + device.name,
-                      .before = before ? recorded("revoked", before->certificate_der) : "",
-                      .after = recorded("enrolled", device.certificate_der)});
+  store.append_audit(
+      {.unix_s = device.added_unix_s,
+       .event = audit::Event::kDeviceAdded,
+       .actor = who,
+       .subject = "device " + device.name,
+       .before = before ? enrolment::with_certificate("revoked", before->certificate_der) : "",
+       .after = enrolment::with_certificate("enrolled", device.certificate_der)});
   transaction.commit();
 }
 
 /// Likewise.
 void revoke(store::Store& store, const store::Revocation& revocation, const audit::Actor& who) {
   store::Transaction transaction(store);
+  const auto voided = store.open_tokens(revocation.device);
   store.revoke_device(revocation);
   const auto certificate_der = store.revocations(revocation.device).back().certificate_der;
   store.append_audit({.unix_s = revocation.revoked_unix_s,
                       .event = audit::Event::kDeviceRevoked,
                       .actor = who,
                       .subject = "device " + revocation.device,
-                      .before = recorded("enrolled", certificate_der),
+                      .before = enrolment::with_certificate("enrolled", certificate_der),
                       .after = "revoked: " + std::string(store::to_string(revocation.reason)) +
                                (revocation.note.empty() ? "" : ", " + revocation.note)});
+  for (const store::EnrolmentToken& token : voided) {
+    enrolment::record_revoked_token(store, token, who, revocation.revoked_unix_s);
+  }
   transaction.commit();
 }
 

@@ -10,10 +10,12 @@
 #include "commands.h"
 #include "skep/audit/error.h"
 #include "skep/compression.h"
+#include "skep/enrolment/error.h"
 #include "skep/exchange/error.h"
 #include "skep/pki/error.h"
 #include "skep/release/error.h"
 #include "skep/store/error.h"
+#include "skep/store/store.h"
 
 namespace skep::skepctl {
 namespace {
@@ -30,6 +32,7 @@ struct CommandLine {
   DeviceAddOptions device_options;
   RevokeOptions revoke_options;
   CrlOptions crl_options;
+  TokenOptions token_options;
   std::string name;
   std::filesystem::path path;
   std::filesystem::path key;
@@ -116,6 +119,13 @@ void add_init(CLI::App& app, CommandLine& line) {
       ->add_option("--patch-depth", options.patch_depth,
                    "Versions back from which devices get a patch")
       ->capture_default_str();
+  init_app->add_flag("--enrolment", options.enrolment,
+                     "Let skepd enrol devices that have a token (`token new`)");
+  init_app
+      ->add_option("--certificate-days", options.certificate_days,
+                   "How long the certificates are valid that it gives them")
+      ->check(CLI::Range(1, 3650))
+      ->capture_default_str();
   add_round_options(init_app, options.round);
   init_app->callback([&line] {
     if (line.init_options.model.empty() && line.init_options.layers.empty()) {
@@ -166,6 +176,29 @@ void add_device(CLI::App& app, CommandLine& line) {
   status->add_option("NAME", line.name)->required();
   run_when_chosen(status, line, [&line] { return device_status(line.directory, line.name); });
   add_revocation(device, line);
+}
+
+void add_token(CLI::App& app, CommandLine& line) {
+  CLI::App* token = app.add_subcommand("token", "What devices enrol themselves with");
+  token->require_subcommand(1);
+
+  CLI::App* make = token->add_subcommand("new", "Make a token; its secret is shown this once");
+  TokenOptions& options = line.token_options;
+  CLI::Option_group* whom = make->add_option_group("whom");
+  whom->add_option("--device", options.device, "The one name that it is for");
+  whom->add_option("--batch", options.batch, "So many devices, with names that are new")
+      ->check(CLI::Range(1U, store::kMaxTokenUses));
+  whom->require_option(1);
+  make->add_option("--expires", options.expires, "From now: a number and s, m, h or d")
+      ->capture_default_str();
+  run_when_chosen(make, line, [&line] { return token_new(line.directory, line.token_options); });
+
+  CLI::App* list = token->add_subcommand("list", "All tokens, without their secrets");
+  run_when_chosen(list, line, [&line] { return token_list(line.directory); });
+
+  CLI::App* revoke = token->add_subcommand("revoke", "Let nobody enrol with a token any more");
+  revoke->add_option("ID", line.name)->required();
+  run_when_chosen(revoke, line, [&line] { return token_revoke(line.directory, line.name); });
 }
 
 void add_round(CLI::App& app, CommandLine& line) {
@@ -327,6 +360,7 @@ void build(CLI::App& app, CommandLine& line) {
   app.fallthrough();  // --dir and --format may stand anywhere.
   add_init(app, line);
   add_device(app, line);
+  add_token(app, line);
   add_round(app, line);
   add_model(app, line);
   add_audit(app, line);
@@ -372,6 +406,8 @@ int run_command(const CommandLine& line, bool json) {
   } catch (const exchange::ExchangeError& error) {
     return failed(name_of(error.status()), error.what());
   } catch (const audit::AuditError& error) {
+    return failed(name_of(error.status()), error.what());
+  } catch (const enrolment::EnrolmentError& error) {
     return failed(name_of(error.status()), error.what());
   } catch (const store::StoreError& error) {
     return failed(name_of(error.status()), error.what());
