@@ -91,8 +91,9 @@ EstResources::EstResources(coap_context_t* context, enrolment::Registrar& regist
     if (resource == nullptr) throw std::runtime_error("libcoap has no memory for a resource");
     coap_resource_set_userdata(resource, this);
     coap_register_request_handler(resource, method, handler);
-    coap_add_attr(resource, coap_make_str_const("rt"), coap_make_str_const(type), 0);
+    // They are listed from the last to the first.
     coap_add_attr(resource, coap_make_str_const("ct"), coap_make_str_const("\"281 287\""), 0);
+    coap_add_attr(resource, coap_make_str_const("rt"), coap_make_str_const(type), 0);
     coap_add_resource(context, resource);
   };
   add(".well-known/est/crts", "\"ace.est.crts\"", COAP_REQUEST_GET,

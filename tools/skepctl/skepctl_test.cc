@@ -317,6 +317,42 @@ TEST_F(Skepctl, TheRevocationListHasTheOldCertificateOfANameThatCameBack) {
             "kInvalidArgument");
 }
 
+TEST_F(Skepctl, ATokenIsShownOnceListedAndRevoked) {
+  const json made = document({"token", "new", "--device", "bee", "--expires", "2h"});
+  EXPECT_EQ(made["secret"].get<std::string>().size(), 32U);
+  EXPECT_EQ(made["expires_unix_s"].get<std::int64_t>() - made["made_unix_s"].get<std::int64_t>(),
+            7'200);
+  EXPECT_EQ(mode_of(directory_ / "enrolment.key"), 0600U);
+  const json batch = document({"token", "new", "--batch", "7"});
+  EXPECT_EQ(batch["device"], nullptr);
+  EXPECT_EQ(batch["allowed_uses"], 7);
+
+  const json tokens = document({"token", "list"});
+  ASSERT_EQ(tokens["tokens"].size(), 2U);
+  EXPECT_EQ(tokens.dump().find("secret"), std::string::npos);
+  const std::string id = made["id"];
+  EXPECT_EQ(document({"token", "revoke", id})["revoked"], true);
+  EXPECT_EQ(failure({"token", "revoke", id})["code"], "kInvalidArgument");
+  for (const json& each : document({"token", "list"})["tokens"]) {
+    EXPECT_EQ(each["state"], each["id"] == id ? "revoked" : "open");
+  }
+  EXPECT_EQ(document({"audit", "verify"})["records"], 3);
+}
+
+TEST_F(Skepctl, ATokenThatCannotBeIsNotMade) {
+  EXPECT_EQ(failure({"token", "new"})["code"], "kInvalidArgument");
+  EXPECT_EQ(failure({"token", "new", "--device", "a", "--batch", "2"})["code"], "kInvalidArgument");
+  EXPECT_EQ(failure({"token", "new", "--batch", "100001"})["code"], "kInvalidArgument");
+  EXPECT_EQ(failure({"token", "new", "--device", "../a"})["code"], "kInvalidArgument");
+  for (const char* expires : {"24", "0h", "-1h", "h", "367d", "1w", "99999999999999999999s"}) {
+    EXPECT_EQ(failure({"token", "new", "--device", "a", "--expires", expires})["code"],
+              "kInvalidArgument")
+        << expires;
+  }
+  EXPECT_EQ(failure({"token", "revoke", "0000000000000000"})["code"], "kNotFound");
+  EXPECT_TRUE(document({"token", "list"})["tokens"].empty());
+}
+
 TEST_F(Skepctl, ADeviceThatIsNotAddedLeavesNothing) {
   ASSERT_EQ(here({"device", "add", "a"}).exit_code, 0);
   const std::string before = read_text(directory_ / "devices/a.cred");

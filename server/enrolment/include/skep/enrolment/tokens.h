@@ -13,7 +13,7 @@
 namespace skep::enrolment {
 
 struct TokenRequest {
-  std::string device;         ///< The only name that it is for; empty: a batch of new ones.
+  std::string device = {};    ///< The only name that it is for; empty: a batch of new ones.
   std::uint32_t devices = 1;  ///< Of a batch: how many, 1 … store::kMaxTokenUses.
   std::int64_t valid_s = 0;   ///< From now, 1 … kMaxTokenValidS.
 };
