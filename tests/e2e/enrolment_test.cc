@@ -173,7 +173,8 @@ class Enrolment : public testing::Test {
     return gateway_.operate({"device", "list"}).at("devices").size();
   }
   [[nodiscard]] json token_with_id(const std::string& id) const {
-    for (const json& each : gateway_.operate({"token", "list"}).at("tokens")) {
+    const json list = gateway_.operate({"token", "list"});
+    for (const json& each : list.at("tokens")) {
       if (each.at("id") == id) return each;
     }
     return {};
@@ -293,6 +294,8 @@ TEST_F(Enrolment, ARenewedKeyTakesOverAndARevokedNameComesBack) {
   expect_refused(enrol(by(anew), request("bee", "new.key")), "4.03", "revoked");
   const Reply back = enrol(by(anew), request("bee", "third.key"));
   expect_certificate(back, "third.crt");
+  // The name has answered this round, with what the revocation took out.
+  expect_takes_part(template_);
   gateway_.finish_round();
   expect_takes_part(device("bee", back.body, "third.key"));
   EXPECT_EQ(gateway_.operate({"audit", "verify"}).at("verified"), true);

@@ -333,7 +333,8 @@ TEST_F(Skepctl, ATokenIsShownOnceListedAndRevoked) {
   const std::string id = made["id"];
   EXPECT_EQ(document({"token", "revoke", id})["revoked"], true);
   EXPECT_EQ(failure({"token", "revoke", id})["code"], "kInvalidArgument");
-  for (const json& each : document({"token", "list"})["tokens"]) {
+  const json after = document({"token", "list"});
+  for (const json& each : after["tokens"]) {
     EXPECT_EQ(each["state"], each["id"] == id ? "revoked" : "open");
   }
   EXPECT_EQ(document({"audit", "verify"})["records"], 3);
