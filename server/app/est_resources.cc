@@ -4,10 +4,10 @@
 #include <mbedtls/ssl_ciphersuites.h>
 #include <spdlog/spdlog.h>
 
-#include <array>
 #include <ctime>
 #include <exception>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "coap_messages.h"
@@ -27,6 +27,12 @@ constexpr std::uint8_t kUnsupportedFormat = wire::coap_code(4, 15);
 constexpr unsigned kLargestSzx = 6;
 
 std::int64_t unix_now_s() { return static_cast<std::int64_t>(std::time(nullptr)); }
+
+// Empty if libcoap had no memory for it.
+std::string_view view_of(const coap_bin_const_t* text) {
+  if (text == nullptr) return {};
+  return {reinterpret_cast<const char*>(text->s), text->length};
+}
 
 void set_diagnostic(coap_pdu_t* response, std::uint8_t code, const std::string& text) {
   coap_pdu_set_code(response, static_cast<coap_pdu_code_t>(code));
@@ -122,7 +128,7 @@ void EstResources::expire_uploads(std::int64_t now_s) {
 // Called during the handshake, when nothing proves yet that the peer has the token.
 const coap_bin_const_t* EstResources::session_key(coap_session_t* session,
                                                   const coap_bin_const_t* identity) {
-  const std::string_view token(reinterpret_cast<const char*>(identity->s), identity->length);
+  const std::string_view token = view_of(identity);
   try {
     key_.emplace(registrar_.session_key(token, unix_now_s()));
   } catch (const enrolment::EnrolmentError& error) {
@@ -140,8 +146,7 @@ const coap_bin_const_t* EstResources::session_key(coap_session_t* session,
 
 std::optional<EstResources::Client> EstResources::identify_or_refuse(const Request& request) {
   if (is_by_token(request.session)) {
-    const coap_bin_const_t* identity = coap_session_get_psk_identity(request.session);
-    return Client{.token = {reinterpret_cast<const char*>(identity->s), identity->length},
+    return Client{.token = std::string(view_of(coap_session_get_psk_identity(request.session))),
                   .device = {}};
   }
   const Identification who = sessions_.identify(request.session);
@@ -178,7 +183,7 @@ std::optional<std::vector<std::uint8_t>> EstResources::receive(const Request& re
                  now_s_);
   if (step == UploadStep::kComplete) {
     auto body = upload.take_body();
-    // It is answered at once: a repetition is answered again, with the same certificate.
+    // It is answered at once. Who does not hear that asks again, and gets the same certificate.
     uploads_.erase(request.session);
     return body;
   }
