@@ -40,6 +40,13 @@ void Device::on_response(transport::RequestId id, const transport::Response& res
     default:
       break;
   }
+  if (state_ == DeviceState::kWaiting && is_temporary(response.code)) wait(response.max_age_s);
+}
+
+// The gateway knows best, but only up to what a device would have come to wait by itself.
+void Device::wait(std::uint32_t at_least_s) {
+  const std::uint32_t wait_ms = std::min(at_least_s, config_.backoff.longest_ms / 1000U) * 1000U;
+  resume_at_ms_ = std::max(resume_at_ms_, last_heard_ms_ + wait_ms);
 }
 
 void Device::on_failure(transport::RequestId /*id*/, Status status) { lost_ = status; }

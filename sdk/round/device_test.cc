@@ -498,6 +498,29 @@ TEST_F(DeviceTest, BusyGatewayKeepsTheSessionOfAnObserver) {
   EXPECT_EQ(world_.count(EventKind::kSessionLost), 0);
 }
 
+// Each time, whatever it asked for.
+TEST_F(DeviceTest, WaitsAsLongAsTheGatewayAsks) {
+  gateway_.faults.max_age_s = 200;
+  gateway_.faults.plan_codes = {wire::kCodeTooManyRequests};
+  gateway_.faults.model_codes = {wire::kCodeTooManyRequests};
+  gateway_.faults.upload_answers.emplace_back(wire::coap_code(5, 3), Status::kBusy);
+  world_.boot();
+  const std::uint64_t begin_ms = world_.clock.now_ms();
+  ASSERT_TRUE(world_.run_until_accepted(1));
+  EXPECT_GE(world_.clock.now_ms() - begin_ms, 3 * 200'000U);
+  EXPECT_LT(world_.clock.now_ms() - begin_ms, 4 * 200'000U);
+}
+
+TEST_F(DeviceTest, NobodyMakesItWaitLongerThanItsLongestBackOff) {
+  gateway_.faults.max_age_s = 0xFFFF'FFFF;
+  gateway_.faults.plan_codes = {wire::kCodeTooManyRequests};
+  world_.boot();
+  const std::uint64_t begin_ms = world_.clock.now_ms();
+  ASSERT_TRUE(world_.run_until_accepted(1));
+  EXPECT_GE(world_.clock.now_ms() - begin_ms, BackoffLimits{}.longest_ms);
+  EXPECT_LT(world_.clock.now_ms() - begin_ms, 2 * BackoffLimits{}.longest_ms);
+}
+
 TEST_F(DeviceTest, RefusalEndsTheRound) {
   gateway_.faults.upload_answers.emplace_back(wire::coap_code(4, 9), Status::kWrongNonce);
   world_.boot();

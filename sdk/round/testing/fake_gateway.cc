@@ -236,7 +236,7 @@ void FakeGateway::respond(transport::RequestId id, const transport::Response& re
 void FakeGateway::respond_problem(transport::RequestId id, std::uint8_t code, Status status) {
   const Buffer body =
       encoded(wire::make_problem(status, "as the test asked"), wire::kMaxProblemBytes);
-  respond(id, {.code = code, .payload = body});
+  respond(id, {.code = code, .payload = body, .max_age_s = faults.max_age_s});
 }
 
 void FakeGateway::answer_plan(const Pending& pending) {

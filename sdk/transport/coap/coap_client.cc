@@ -297,6 +297,9 @@ void CoapClient::on_pdu(const coap_pdu_t* pdu) {
   if (const coap_opt_t* etag = coap_check_option(pdu, COAP_OPTION_ETAG, &iterator)) {
     response.etag = {coap_opt_value(etag), coap_opt_length(etag)};
   }
+  if (const coap_opt_t* age = coap_check_option(pdu, COAP_OPTION_MAXAGE, &iterator)) {
+    response.max_age_s = coap_decode_var_bytes(coap_opt_value(age), coap_opt_length(age));
+  }
   // An observation goes on after a success; an error ends it (RFC 7641 section 3.2).
   const bool ends = response.last && !(pending_[id].observe && is_success(response.code));
   if (ends) pending_[id] = Pending{};

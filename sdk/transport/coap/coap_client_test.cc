@@ -33,6 +33,7 @@ struct Recorder final : ResponseHandler {
     bool last;
     std::vector<std::uint8_t> payload;
     std::vector<std::uint8_t> etag;
+    std::uint32_t max_age_s;
   };
   void on_response(RequestId id, const Response& response) override {
     heard.push_back({id,
@@ -41,7 +42,8 @@ struct Recorder final : ResponseHandler {
                      response.total_bytes,
                      response.last,
                      {response.payload.begin(), response.payload.end()},
-                     {response.etag.begin(), response.etag.end()}});
+                     {response.etag.begin(), response.etag.end()},
+                     response.max_age_s});
   }
   void on_failure(RequestId id, Status status) override { failures.emplace_back(id, status); }
 
@@ -180,9 +182,11 @@ TEST_F(CoapClientTest, ErrorsAreResponses) {
   ASSERT_EQ(client_->send(0, {.path = "busy", .observe = true}), Status::kOk);
   ASSERT_TRUE(run_until_heard(1));
   EXPECT_EQ(recorder_.heard[0].code, make_code(5, 3));
+  EXPECT_EQ(recorder_.heard[0].max_age_s, 300U);
   ASSERT_EQ(client_->send(0, {.path = "nowhere"}), Status::kOk) << "an error ends an observation";
   ASSERT_TRUE(run_until_heard(2));
   EXPECT_EQ(recorder_.heard[1].code, make_code(4, 4));
+  EXPECT_EQ(recorder_.heard[1].max_age_s, 0U);
 }
 
 TEST_F(CoapClientTest, MisuseIsRefused) {

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -66,6 +67,8 @@ CoapServer::CoapServer(const Credential& own, const Credential& authority)
       [](coap_resource_t*, coap_session_t*, const coap_pdu_t*, const coap_string_t*,
          coap_pdu_t* response) {
         coap_pdu_set_code(response, COAP_RESPONSE_CODE_SERVICE_UNAVAILABLE);
+        constexpr std::array<std::uint8_t, 2> kMaxAge = {0x01, 0x2C};
+        coap_add_option(response, COAP_OPTION_MAXAGE, kMaxAge.size(), kMaxAge.data());
       });
   add("round", COAP_REQUEST_GET, &get_round);
   round_resource_ = coap_get_resource_from_uri_path(context_.get(), coap_make_str_const("round"));

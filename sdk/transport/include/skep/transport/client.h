@@ -46,6 +46,8 @@ struct Response {
   std::uint32_t total_bytes = 0;  ///< Of the whole body; 0 if the peer did not say.
   bool last = true;               ///< `payload` ends the body.
   Bytes etag{};                   ///< 0 … 8 bytes. Valid during the call only.
+  /// Max-Age, 0 if absent (not its default): after a 4.29 (RFC 8516) or 5.03, when to ask again.
+  std::uint32_t max_age_s = 0;
 };
 
 /// Receives what the client hears; called from within Client::poll(), send() and

@@ -117,6 +117,7 @@ class FakeGateway final : public transport::Client {
     std::deque<std::uint8_t> model_codes;          ///< Error codes for the next model requests.
     std::deque<std::uint8_t> plan_codes;           ///< … for the next observations.
     std::deque<std::pair<std::uint8_t, Status>> upload_answers;  ///< … for the next uploads.
+    std::uint32_t max_age_s = 0;  ///< Max-Age of what answers with an error code.
     bool answers_wrong_digest = false;
     bool knows_no_patches = false;              ///< An old one: refuses a query with `from`.
     std::function<void(Buffer&)> tamper_patch;  ///< The whole message.

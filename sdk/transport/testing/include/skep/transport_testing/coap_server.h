@@ -12,7 +12,8 @@
 namespace skep::transport_testing {
 
 /// GET /model: `model`, block-wise with ETag. GET /round: `round`, observable. POST /updates:
-/// appends the body to `posted`, answers 2.04 with its length as text. GET /busy: 5.03.
+/// appends the body to `posted`, answers 2.04 with its length as text. GET /busy: 5.03 with
+/// Max-Age 300.
 /// libcoap keeps process-wide state: one thread, which calls poll().
 class CoapServer {
  public:
