@@ -52,6 +52,15 @@ Json describe(const coordinator::RoundSummary& round) {
           {"accuracy", or_null(round.accuracy)}};
 }
 
+Json describe(const LimitStatus& limits) {
+  return {{"handshakes", limits.handshakes},
+          {"cookies", limits.cookies},
+          {"handshakes_refused", limits.handshakes_refused},
+          {"handshakes_timed_out", limits.handshakes_timed_out},
+          {"registrations_refused", limits.registrations_refused},
+          {"requests_refused", limits.requests_refused}};
+}
+
 // Resident set of this process (proc(5), statm: the second number, in pages).
 std::uint64_t resident_bytes() {
   std::ifstream statm("/proc/self/statm");
@@ -110,6 +119,7 @@ Json Handlers::stats() {
           {"package_bytes", endpoint.package_bytes},
           {"patches", endpoint.patches},
           {"patch_bytes", endpoint.patch_bytes},
+          {"limits", describe(endpoint.limits)},
           {"rss_bytes", resident_bytes()}};
 }
 

@@ -70,11 +70,19 @@ void AuditLog::refused(const AuditEntry& entry, std::uint32_t round) {
     spdlog::info("{} of {} refused: k{}: {}", entry.what, entry.device, to_string(entry.status),
                  entry.detail);
   }
-  if (!is_about_the_device(entry.status)) return;
+  if (is_about_the_device(entry.status)) remember(entry, round);
+}
+
+void AuditLog::limited(const AuditEntry& entry, std::uint32_t round) {
+  if (remember(entry, round)) audit(entry);
+}
+
+bool AuditLog::remember(const AuditEntry& entry, std::uint32_t round) {
   if (std::exchange(round_, round) != round) seen_.clear();
-  if (seen_.size() >= kMaxRefusalsPerRound) return;
-  if (!seen_.emplace(entry.what, entry.device, entry.status).second) return;
+  if (seen_.size() >= kMaxRefusalsPerRound) return false;
+  if (!seen_.emplace(entry.what, entry.device, entry.status).second) return false;
   pending_.push_back(to_record(entry, round, now_unix_s_()));
+  return true;
 }
 
 void AuditLog::tick() {

@@ -37,6 +37,10 @@ class AuditLog {
   /// Refusals that say nothing about the device (busy, storage, internal) are not recorded.
   void refused(const AuditEntry& entry, std::uint32_t round);
 
+  /// The same for what is refused because of a limit, whose status is kBusy: it is logged, too, for
+  /// the first of its kind in the round only, because a flood causes it.
+  void limited(const AuditEntry& entry, std::uint32_t round);
+
   /// Writes the refusals in one transaction, signs the head if it is time. Call about once a
   /// second. An error goes to the log, and what was to be written waits for the next time.
   void tick();
@@ -45,6 +49,8 @@ class AuditLog {
   AuditLog& operator=(const AuditLog&) = delete;
 
  private:
+  /// Keeps the record; false if the round has one of its kind, or as many as it may have.
+  bool remember(const AuditEntry& entry, std::uint32_t round);
   void append_pending();
   void sign_head();
   void sign_head_if_due();

@@ -159,6 +159,17 @@ struct CoapEndpoint::Callbacks {
     }
     return 0;
   }
+  static int hello(coap_context_t* context, const coap_address_t* remote, const std::uint8_t* data,
+                   std::size_t length, std::uint8_t* reply, std::size_t* reply_length) {
+    const std::span<std::uint8_t> room(reply, std::exchange(*reply_length, 0));
+    try {
+      auto& endpoint = *static_cast<CoapEndpoint*>(coap_get_app_data(context));
+      return endpoint.on_hello(*remote, {data, length}, room, *reply_length) ? 1 : 0;
+    } catch (const std::exception& error) {
+      spdlog::error("a handshake could not be judged: {}", error.what());
+      return 0;
+    }
+  }
   static int event(coap_session_t* session, coap_event_t event) {
     try {
       self(session).on_event(session, event);
@@ -174,20 +185,25 @@ CoapEndpoint::CoapEndpoint(const CoapAddress& address, const pki::FederationPath
                            const std::filesystem::path& database,
                            coordinator::Coordinator& coordinator, intake::Intake& intake,
                            AuditLog& audit_log, enrolment::Registrar* registrar,
-                           std::uint32_t patch_depth)
+                           const CoapSettings& settings)
     : coordinator_(coordinator),
       intake_(intake),
       audit_log_(audit_log),
+      session_limits_(settings.limits),
+      registrations_(settings.limits),
+      budget_(settings.limits.requests_per_minute),
       sessions_(database),
-      models_(coordinator, patch_depth),
+      models_(coordinator, settings.patch_depth),
       listen_(address.listen) {
   coap_startup();
   context_.reset(coap_new_context(nullptr));
   if (context_ == nullptr) throw std::runtime_error("libcoap has no memory for a context");
   coap_set_app_data(context_.get(), this);
   coap_context_set_block_mode(context_.get(), COAP_BLOCK_USE_LIBCOAP);
-  coap_context_set_max_handshake_sessions(context_.get(), kMaxHandshakes);
-  coap_context_set_max_idle_sessions(context_.get(), kMaxIdleSessions);
+  coap_context_set_hello_handler(context_.get(), &Callbacks::hello, hello_verifier_.cookies());
+  coap_context_set_max_handshake_sessions(context_.get(), settings.limits.handshakes);
+  // One below the limit of all: while there are idle ones, the oldest makes room.
+  coap_context_set_max_idle_sessions(context_.get(), std::max(settings.limits.sessions, 2U) - 1);
   coap_context_set_session_timeout(context_.get(), kSessionTimeoutS);
   coap_register_event_handler(context_.get(), &Callbacks::event);
   set_up_dtls(paths);
@@ -276,16 +292,47 @@ std::string CoapEndpoint::uri() const {
 }
 
 void CoapEndpoint::process(std::int64_t now_s) {
-  if (now_s != now_s_) {
+  if (std::exchange(now_s_, now_s) != now_s) {
     sessions_.expire_uploads(now_s);
     if (est_) est_->expire_uploads(now_s);
+    budget_.expire(now_s);
+    session_limits_.forgive(now_s);
+    close_overdue_handshakes();
   }
-  now_s_ = now_s;
   close_revoked_sessions();
   coap_io_process(context_.get(), COAP_IO_NO_WAIT);
   admit_new_sessions();
   close_refused_sessions();
   counters_.sessions = sessions_.size();
+  counters_.handshakes = session_limits_.handshakes();
+}
+
+bool CoapEndpoint::on_hello(const coap_address_t& remote, Bytes datagram,
+                            std::span<std::uint8_t> reply, std::size_t& reply_bytes) {
+  // As libcoap tells Mbed TLS who the client is, padding included.
+  coap_address_t peer;
+  coap_address_copy(&peer, &remote);
+  const HelloJudgement judgement = hello_verifier_.judge(
+      datagram, {reinterpret_cast<const std::uint8_t*>(&peer), sizeof(peer)}, reply);
+  reply_bytes = judgement.reply_bytes;
+  if (judgement.verdict == HelloVerdict::kUnverified) ++counters_.cookies;
+  if (judgement.verdict != HelloVerdict::kVerified) return false;
+  const char* objection = session_limits_.objection(peer_address(remote));
+  if (objection == nullptr) return true;
+  ++counters_.handshakes_refused;
+  record_limit({"handshake", "", text_of(remote), Status::kBusy, objection});
+  return false;
+}
+
+void CoapEndpoint::close_overdue_handshakes() {
+  const auto overdue = session_limits_.overdue(now_s_);
+  for (coap_session_t* session : arriving_) {
+    if (std::ranges::find(overdue, session) == overdue.end()) continue;
+    if (std::ranges::find(refused_, session) != refused_.end()) continue;
+    ++counters_.handshakes_timed_out;
+    close_later(session);
+  }
+  close_refused_sessions();
 }
 
 void CoapEndpoint::notify_plan_changed() {
@@ -296,6 +343,7 @@ void CoapEndpoint::on_event(coap_session_t* session, coap_event_t event) {
   switch (event) {
     case COAP_EVENT_SERVER_SESSION_NEW:
       arriving_.push_back(session);
+      session_limits_.begin(session, peer_address(*coap_session_get_addr_remote(session)), now_s_);
       break;
     case COAP_EVENT_DTLS_ERROR:
       spdlog::info("DTLS handshake or session of {} failed", remote_of(session));
@@ -307,6 +355,7 @@ void CoapEndpoint::on_event(coap_session_t* session, coap_event_t event) {
     case COAP_EVENT_SERVER_SESSION_DEL:
       sessions_.remove(session);
       if (est_) est_->forget(session);
+      session_limits_.end(session, now_s_);
       std::erase(arriving_, session);
       std::erase(refused_, session);
       break;
@@ -354,6 +403,7 @@ void CoapEndpoint::admit_new_sessions() {
       continue;
     }
     arriving_.erase(arriving_.begin() + static_cast<std::ptrdiff_t>(i));
+    session_limits_.establish(session);
     admit(session);
   }
 }
@@ -380,6 +430,10 @@ void CoapEndpoint::close_later(coap_session_t* session) {
   if (std::ranges::find(refused_, session) == refused_.end()) refused_.push_back(session);
 }
 
+void CoapEndpoint::record_limit(const AuditEntry& entry) {
+  audit_log_.limited(entry, coordinator_.signed_plan()->round);
+}
+
 void CoapEndpoint::close_refused_sessions() {
   for (coap_session_t* session : std::exchange(refused_, {})) {
     sessions_.remove(session);
@@ -393,8 +447,38 @@ DeviceSession* CoapEndpoint::identify_or_refuse(coap_session_t* session, coap_pd
     record_refusal({"session", who.device, remote_of(session), who.status, who.detail});
     close_later(session);
     set_problem(response, who.status, who.detail, 0);
+    return nullptr;
   }
-  return who.session;
+  return is_within_limits(*who.session, session, response) ? who.session : nullptr;
+}
+
+// The session of a device that has to wait stays: another handshake would cost both more than the
+// next request does.
+bool CoapEndpoint::is_within_limits(DeviceSession& device, coap_session_t* session,
+                                    coap_pdu_t* response) {
+  if (const std::uint32_t wait_s = budget_.spend(device.device, now_s_); wait_s != 0) {
+    ++counters_.requests_refused;
+    refuse_for_now(device, session, response, wait_s, "more requests than a device may make");
+    return false;
+  }
+  if (device.registered) return true;
+  const std::uint32_t wait_s =
+      registrations_.admit(peer_address(*coap_session_get_addr_remote(session)), device.device,
+                           device.took_part, now_s_);
+  if (wait_s != 0) {
+    ++counters_.registrations_refused;
+    refuse_for_now(device, session, response, wait_s, "too many devices register at this address");
+    return false;
+  }
+  device.registered = true;
+  return true;
+}
+
+void CoapEndpoint::refuse_for_now(const DeviceSession& device, coap_session_t* session,
+                                  coap_pdu_t* response, std::uint32_t retry_after_s,
+                                  const char* detail) {
+  record_limit({"session", device.device, remote_of(session), Status::kBusy, detail});
+  set_problem(response, wire::kCodeTooManyRequests, Status::kBusy, detail, retry_after_s);
 }
 
 void CoapEndpoint::count_download(std::uint32_t round, std::size_t bytes) {

@@ -8,13 +8,19 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "audit_log.h"
 #include "est_resources.h"
+#include "hello_verifier.h"
+#include "registration_limit.h"
+#include "request_budget.h"
 #include "served_models.h"
+#include "service_limits.h"
 #include "session_directory.h"
+#include "session_limits.h"
 #include "skep/bytes.h"
 #include "skep/coordinator/coordinator.h"
 #include "skep/enrolment/registrar.h"
@@ -24,9 +30,7 @@
 
 namespace skep::app {
 
-/// Bounds on what unauthenticated and idle peers can take.
-inline constexpr unsigned kMaxHandshakes = 256;
-inline constexpr unsigned kMaxIdleSessions = 4096;
+/// An idle session ends.
 inline constexpr unsigned kSessionTimeoutS = 300;
 /// A device that restarts leaves sessions behind; beyond this many its oldest one is closed.
 inline constexpr std::size_t kMaxSessionsPerDevice = 4;
@@ -46,6 +50,18 @@ struct CoapCounters {
   std::atomic<std::uint64_t> package_bytes = 0;
   std::atomic<std::uint64_t> patches = 0;  ///< Patches sent to their last block.
   std::atomic<std::uint64_t> patch_bytes = 0;
+  std::atomic<std::uint64_t> handshakes = 0;          ///< Under way now.
+  std::atomic<std::uint64_t> cookies = 0;             ///< HelloVerifyRequests sent.
+  std::atomic<std::uint64_t> handshakes_refused = 0;  ///< By a limit of SessionLimits.
+  std::atomic<std::uint64_t> handshakes_timed_out = 0;
+  std::atomic<std::uint64_t> registrations_refused = 0;  ///< Requests answered with 4.29 …
+  std::atomic<std::uint64_t> requests_refused = 0;       ///< … for either limit.
+};
+
+/// What the endpoint is told by skepd.toml, beside its address.
+struct CoapSettings {
+  std::uint32_t patch_depth = 0;  ///< As in ServedModels.
+  Limits limits{};
 };
 
 /// One DTLS endpoint with mutual X.509 authentication, or that of an enrolment token for EST alone;
@@ -57,11 +73,10 @@ class CoapEndpoint {
  public:
   /// Errors: PkiError if key or certificates cannot be read; std::runtime_error naming the
   /// address if it cannot be listened on; StoreError. Without `registrar` nobody is enrolled here.
-  /// `patch_depth` as in ServedModels.
   CoapEndpoint(const CoapAddress& address, const pki::FederationPaths& paths,
                const std::filesystem::path& database, coordinator::Coordinator& coordinator,
                intake::Intake& intake, AuditLog& audit_log, enrolment::Registrar* registrar,
-               std::uint32_t patch_depth);
+               const CoapSettings& settings);
 
   /// Closes all sessions.
   ~CoapEndpoint();
@@ -119,10 +134,17 @@ class CoapEndpoint {
   void submit(DeviceSession& sender, coap_session_t* session, const coap_pdu_t* request,
               coap_pdu_t* response);
 
-  /// Null after having answered with the refusal.
+  /// Null after having answered with the refusal, of a stranger or of a device that asks too often.
   DeviceSession* identify_or_refuse(coap_session_t* session, coap_pdu_t* response);
+  bool is_within_limits(DeviceSession& device, coap_session_t* session, coap_pdu_t* response);
+  void refuse_for_now(const DeviceSession& device, coap_session_t* session, coap_pdu_t* response,
+                      std::uint32_t retry_after_s, const char* detail);
   void count_download(std::uint32_t round, std::size_t bytes);
   void answer(const intake::Answer& answer, const PendingAnswer& pending);
+  /// Whether a session is made of the ClientHello. `reply_bytes` of `reply` are to be sent.
+  bool on_hello(const coap_address_t& remote, Bytes datagram, std::span<std::uint8_t> reply,
+                std::size_t& reply_bytes);
+  void close_overdue_handshakes();
   void on_event(coap_session_t* session, coap_event_t event);
   void watch_certificates(coap_session_t* session);
   void judge_certificate(coap_session_t* session, Bytes certificate_der, std::uint32_t& flags);
@@ -133,10 +155,15 @@ class CoapEndpoint {
   void close_later(coap_session_t* session);
   void close_refused_sessions();
   void record_refusal(const AuditEntry& entry);
+  void record_limit(const AuditEntry& entry);
 
   coordinator::Coordinator& coordinator_;
   intake::Intake& intake_;
   AuditLog& audit_log_;
+  HelloVerifier hello_verifier_;
+  SessionLimits session_limits_;
+  RegistrationLimit registrations_;
+  RequestBudget budget_;
   SessionDirectory sessions_;
   ServedModels models_;
   std::optional<EstResources> est_;  ///< Outlives the context, whose sessions end with it.
@@ -149,7 +176,7 @@ class CoapEndpoint {
 
   std::map<std::uint64_t, PendingAnswer> pending_;  ///< By the intake's token.
   std::uint64_t next_token_ = 1;
-  std::vector<coap_session_t*> arriving_;  ///< Not established yet; at most kMaxHandshakes.
+  std::vector<coap_session_t*> arriving_;  ///< Not established yet; at most Limits::handshakes.
   std::vector<coap_session_t*> refused_;   ///< To be closed outside of callbacks.
   std::int64_t now_s_ = 0;
   bool accepting_ = true;

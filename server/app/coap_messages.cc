@@ -52,11 +52,14 @@ std::optional<std::uint32_t> uint_option(const coap_pdu_t* pdu, std::uint16_t nu
   return coap_decode_var_bytes(coap_opt_value(option), coap_opt_length(option));
 }
 
-std::string remote_of(const coap_session_t* session) {
+std::string text_of(const coap_address_t& address) {
   std::array<unsigned char, 64> text{};
-  const std::size_t length =
-      coap_print_addr(coap_session_get_addr_remote(session), text.data(), text.size());
+  const std::size_t length = coap_print_addr(&address, text.data(), text.size());
   return {reinterpret_cast<const char*>(text.data()), length};
+}
+
+std::string remote_of(const coap_session_t* session) {
+  return text_of(*coap_session_get_addr_remote(session));
 }
 
 Bytes payload_of(const coap_pdu_t* pdu) {

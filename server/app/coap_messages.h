@@ -19,6 +19,8 @@ bool add_uint_option(coap_pdu_t* pdu, std::uint16_t number, std::uint32_t value)
 [[nodiscard]] std::optional<std::uint32_t> uint_option(const coap_pdu_t* pdu, std::uint16_t number);
 
 /// "address:port".
+[[nodiscard]] std::string text_of(const coap_address_t& address);
+/// The same of a session's peer.
 [[nodiscard]] std::string remote_of(const coap_session_t* session);
 
 /// Payload of a request; empty if it has none.

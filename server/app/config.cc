@@ -191,9 +191,22 @@ void read_release(Section section, Config& config) {
   section.refuse_unknown();
 }
 
+void read_limits(Section section, Limits& limits) {
+  section.integer("registrations_per_minute", limits.registrations_per_minute, 0, 10'000);
+  section.integer("devices_per_address", limits.devices_per_address, 0, 65'536);
+  section.integer("requests_per_minute", limits.requests_per_minute, 0, 1'000'000);
+  section.integer("handshakes", limits.handshakes, 1, 65'536);
+  section.integer("handshakes_per_address", limits.handshakes_per_address, 1, 65'536);
+  section.integer("handshake_timeout_s", limits.handshake_timeout_s, 1, 300);
+  section.integer("sessions", limits.sessions, 1, 1'000'000);
+  section.integer("sessions_per_address", limits.sessions_per_address, 1, 1'000'000);
+  section.refuse_unknown();
+}
+
 void refuse_unknown_sections(const toml::table& root, const std::filesystem::path& file) {
   static const std::set<std::string, std::less<>> kSections = {
-      "coap", "store", "admin", "log", "round", "evaluation", "release", "intake", "enrolment"};
+      "coap",    "store",  "admin",     "log",   "round", "evaluation",
+      "release", "intake", "enrolment", "limits"};
   for (const auto& [key, node] : root) {
     if (kSections.contains(key.str())) continue;
     std::ostringstream message;
@@ -252,6 +265,7 @@ Config load_config(const std::filesystem::path& path) {
   enrolment.boolean("enabled", config.enrolment);
   enrolment.integer("certificate_days", config.certificate_days, 1, kMaxCertificateDays);
   enrolment.refuse_unknown();
+  read_limits(Section(path, root, "limits"), config.limits);
   return config;
 }
 

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "service_limits.h"
 #include "skep/coordinator/coordinator.h"
 
 namespace skep::app {
@@ -31,6 +32,7 @@ struct Config {
   unsigned intake_workers = 0;
   bool enrolment = false;               ///< Devices may enrol here; needs the CA's key.
   std::uint32_t certificate_days = 30;  ///< Of the certificates that they get.
+  Limits limits;
 };
 
 /// Reads and checks the file: types, unknown sections and keys, and every value's range.

@@ -84,6 +84,15 @@ workers = 13
 [enrolment]
 enabled = true
 certificate_days = 16
+[limits]
+registrations_per_minute = 16
+devices_per_address = 17
+requests_per_minute = 18
+handshakes = 19
+handshakes_per_address = 20
+handshake_timeout_s = 21
+sessions = 22
+sessions_per_address = 23
 )");
   EXPECT_EQ(config.listen, "::1");
   EXPECT_EQ(config.port, 0);
@@ -113,6 +122,14 @@ certificate_days = 16
   EXPECT_TRUE(config.enrolment);
   EXPECT_EQ(config.certificate_days, 16U);
   EXPECT_EQ(config.round.workers, 13U);
+  EXPECT_EQ(config.limits.registrations_per_minute, 16U);
+  EXPECT_EQ(config.limits.devices_per_address, 17U);
+  EXPECT_EQ(config.limits.requests_per_minute, 18U);
+  EXPECT_EQ(config.limits.handshakes, 19U);
+  EXPECT_EQ(config.limits.handshakes_per_address, 20U);
+  EXPECT_EQ(config.limits.handshake_timeout_s, 21U);
+  EXPECT_EQ(config.limits.sessions, 22U);
+  EXPECT_EQ(config.limits.sessions_per_address, 23U);
 }
 
 TEST_F(ConfigTest, NamesLineAndKeyOfWhatItDoesNotKnow) {
@@ -153,6 +170,16 @@ TEST_F(ConfigTest, RefusesValuesOutOfRange) {
   EXPECT_THAT(error_of("[enrolment]\nenabled = 1\n"), HasSubstr("enrolment.enabled must be true"));
   EXPECT_THAT(error_of("[enrolment]\ncertificate_days = 0\n"), HasSubstr("certificate_days"));
   EXPECT_THAT(error_of("coap = 3\n"), HasSubstr("coap must be a table"));
+  for (const char* key : {"handshakes", "handshakes_per_address", "handshake_timeout_s", "sessions",
+                          "sessions_per_address"}) {
+    EXPECT_THAT(error_of(std::string("[limits]\n") + key + " = 0\n"),
+                HasSubstr(":2: limits." + std::string(key) + " must be an integer from 1"));
+  }
+  for (const char* key :
+       {"registrations_per_minute", "devices_per_address", "requests_per_minute"}) {
+    EXPECT_THAT(error_of(std::string("[limits]\n") + key + " = -1\n"), HasSubstr(key));
+    EXPECT_EQ(error_of(std::string("[limits]\n") + key + " = 0\n"), "no error");
+  }
 }
 
 TEST_F(ConfigTest, MissingFileIsNamed) {

@@ -121,7 +121,8 @@ class Daemon::Engine {
         intake_(config.database, intake_settings(config), aggregation_key_, coordinator_),
         registrar_(make_registrar(config, paths_)),
         endpoint_({.listen = config.listen, .port = config.port}, paths_, config.database,
-                  coordinator_, intake_, audit_log_, registrar_.get(), config.patch_depth) {
+                  coordinator_, intake_, audit_log_, registrar_.get(),
+                  {.patch_depth = config.patch_depth, .limits = config.limits}) {
     coordinator_.on_plan_changed([this] { signal_plan_changed(); });
     for (const int fd : {endpoint_.wait_fd(), intake_.answers_fd(), plan_changed_.get(),
                          signals_.get(), timer_.get()}) {
@@ -206,7 +207,13 @@ class Daemon::Engine {
             .packages = counters.packages,
             .package_bytes = counters.package_bytes,
             .patches = counters.patches,
-            .patch_bytes = counters.patch_bytes};
+            .patch_bytes = counters.patch_bytes,
+            .limits = {.handshakes = counters.handshakes,
+                       .cookies = counters.cookies,
+                       .handshakes_refused = counters.handshakes_refused,
+                       .handshakes_timed_out = counters.handshakes_timed_out,
+                       .registrations_refused = counters.registrations_refused,
+                       .requests_refused = counters.requests_refused}};
   }
 
   // In the order in which they need each other; the first is destroyed last.

@@ -75,6 +75,7 @@ Identification SessionDirectory::authorise(coap_session_t* session, Bytes certif
     known.device = certificate.common_name;
     known.public_key = certificate.public_key;
     known.certificate_der.assign(certificate_der.begin(), certificate_der.end());
+    known.took_part = enrolled->last_seen_unix_s != 0;
     known.order = next_order_++;
   }
   known.checked_revocation = last_revocation;

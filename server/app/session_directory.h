@@ -29,6 +29,8 @@ struct DeviceSession {
   std::int64_t not_after_unix_s = 0;    ///< End of the certificate.
   std::uint64_t order = 0;              ///< Of arrival.
   UpdateAssembler upload{kMaxUpdateBytes};
+  bool took_part = false;       ///< In a round, before this session: it is not new.
+  bool registered = false;      ///< With RegistrationLimit.
   bool answer_pending = false;  ///< An update of this session is being validated and committed.
 };
 

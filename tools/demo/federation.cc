@@ -100,6 +100,12 @@ Federation::Federation(std::filesystem::path programs, std::filesystem::path dir
   const process::Command first = first_model_options(programs_, directory_, model, seed);
   command.insert(command.end(), first.begin(), first.end());
   (void)process::run_json(command);
+  // All devices come from one address, as fast as they can.
+  for (const char* limit :
+       {"registrations_per_minute", "devices_per_address", "requests_per_minute"}) {
+    configure(limit, "0");
+  }
+  configure("handshakes_per_address", "256");
 }
 
 process::Command Federation::skepctl(const process::Command& arguments) const {
@@ -137,12 +143,16 @@ void Federation::stop_gateway() {
   gateway_.reset();
 }
 
-void Federation::switch_to_manual_rounds() {
+void Federation::configure(const std::string& key, const std::string& value) {
   const std::filesystem::path path = directory_ / "skepd.toml";
   std::string text = process::read_text(path);
-  replace_line(text, "quorum", std::to_string(recipe_.quorum + 1));
-  replace_line(text, "max_rounds", "0");
+  replace_line(text, key, value);
   write_text(path, text);
+}
+
+void Federation::switch_to_manual_rounds() {
+  configure("quorum", std::to_string(recipe_.quorum + 1));
+  configure("max_rounds", "0");
 }
 
 std::filesystem::path Federation::credentials_of(const std::string& device) const {

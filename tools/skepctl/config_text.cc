@@ -60,6 +60,18 @@ void write_round(TomlWriter& toml, const RoundOptions& round) {
   toml.real("proximal_mu", round.proximal_mu, "FedProx's mu; 0 = none");
 }
 
+void write_limits(TomlWriter& toml) {
+  toml.table("limits");
+  toml.number("registrations_per_minute", 10, "devices that are new at an address, 0 = no limit");
+  toml.number("devices_per_address", 1024, "0 = no limit");
+  toml.number("requests_per_minute", 6000, "of a device, 0 = no limit");
+  toml.number("handshakes", 256, "under way at a time");
+  toml.number("handshakes_per_address", 128, "under way, or failed within the timeout");
+  toml.number("handshake_timeout_s", 60, "1 ... 300");
+  toml.number("sessions", 4096, "at a time");
+  toml.number("sessions_per_address", 2048, "at a time");
+}
+
 }  // namespace
 
 std::string config_text(const InitOptions& options, const std::string& holdout) {
@@ -92,6 +104,7 @@ std::string config_text(const InitOptions& options, const std::string& holdout) 
   toml.boolean("enabled", options.enrolment,
                "devices with a token get a certificate from skepd, which needs ca.key for it");
   toml.number("certificate_days", options.certificate_days, "how long it is valid, 1 ... 3650");
+  write_limits(toml);
   return toml.str();
 }
 

@@ -1,3 +1,5 @@
+#include <initializer_list>
+
 #include "admin_client.h"
 #include "commands.h"
 #include "federation_directory.h"
@@ -38,12 +40,29 @@ std::string downloads_text(const Json& downloads) {
          cell(downloads, "patch_bytes") + " bytes\n";
 }
 
-Json downloads_in(const Json& stats) {
-  Json downloads = Json::object();
-  for (const char* key : {"packages", "package_bytes", "patches", "patch_bytes"}) {
-    downloads[key] = stats.is_object() && stats.contains(key) ? stats[key] : Json(nullptr);
+std::string limits_text(const Json& limits) {
+  return "refused by limits since skepd started: " + cell(limits, "handshakes_refused") +
+         " handshakes, " + cell(limits, "handshakes_timed_out") + " timed out, " +
+         cell(limits, "registrations_refused") + " registrations, " +
+         cell(limits, "requests_refused") + " requests\n";
+}
+
+Json members_of(const Json& from, std::initializer_list<const char*> keys) {
+  Json members = Json::object();
+  for (const char* key : keys) {
+    members[key] = from.is_object() && from.contains(key) ? from[key] : Json(nullptr);
   }
-  return downloads;
+  return members;
+}
+
+Json downloads_in(const Json& stats) {
+  return members_of(stats, {"packages", "package_bytes", "patches", "patch_bytes"});
+}
+
+Json limits_in(const Json& stats) {
+  return members_of(members_of(stats, {"limits"})["limits"],
+                    {"handshakes", "cookies", "handshakes_refused", "handshakes_timed_out",
+                     "registrations_refused", "requests_refused"});
 }
 
 }  // namespace
@@ -53,10 +72,14 @@ Answer round_status(const std::filesystem::path& directory) {
   Answer answer;
   answer.json = skepd.get("/api/v1/round");
   const Json rounds = skepd.get("/api/v1/rounds");
-  const Json downloads = downloads_in(skepd.get("/api/v1/stats"));
-  answer.text = current_text(answer.json) + history_text(rounds) + downloads_text(downloads);
+  const Json stats = skepd.get("/api/v1/stats");
+  const Json downloads = downloads_in(stats);
+  const Json limits = limits_in(stats);
+  answer.text = current_text(answer.json) + history_text(rounds) + downloads_text(downloads) +
+                limits_text(limits);
   answer.json["rounds"] = rounds;
   answer.json["downloads"] = downloads;
+  answer.json["limits"] = limits;
   return answer;
 }
 

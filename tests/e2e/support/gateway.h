@@ -30,6 +30,11 @@ class Gateway {
   /// Enrols a device with skepctl, and answers what is in its file.
   wire::DeviceCredentials enrol(const std::string& device);
 
+  /// Of skepd.toml, for the next start().
+  void configure(const std::string& key, const std::string& value) {
+    federation_.configure(key, value);
+  }
+
   void start() { federation_.start_gateway(); }
   void stop() { federation_.stop_gateway(); }
   void kill() { federation_.kill_gateway(); }

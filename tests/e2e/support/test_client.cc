@@ -72,6 +72,10 @@ Answer read_answer(const coap_pdu_t* pdu) {
   const std::uint8_t* data = nullptr;
   if (coap_get_data(pdu, &length, &data) != 0) answer.payload.assign(data, data + length);
   coap_block_t block{};
+  coap_opt_iterator_t iterator;
+  if (const coap_opt_t* age = coap_check_option(pdu, COAP_OPTION_MAXAGE, &iterator)) {
+    answer.max_age_s = coap_decode_var_bytes(coap_opt_value(age), coap_opt_length(age));
+  }
   answer.more_blocks = coap_get_block(pdu, COAP_OPTION_BLOCK2, &block) != 0 && block.m != 0;
   return answer;
 }

@@ -36,6 +36,7 @@ struct Message {
 struct Answer {
   std::uint8_t code = 0;  ///< 0: none came, or the session ended.
   bool more_blocks = false;
+  std::uint32_t max_age_s = 0;  ///< 0: there is none.
   Buffer payload;
 
   /// What a Problem says; kOk if the payload is none.

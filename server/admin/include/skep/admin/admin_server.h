@@ -19,6 +19,17 @@ class AdminError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// What the limits of skepd.toml have held back since skepd started; `handshakes` are those under
+/// way now.
+struct LimitStatus {
+  std::uint64_t handshakes = 0;
+  std::uint64_t cookies = 0;  ///< HelloVerifyRequests sent.
+  std::uint64_t handshakes_refused = 0;
+  std::uint64_t handshakes_timed_out = 0;
+  std::uint64_t registrations_refused = 0;
+  std::uint64_t requests_refused = 0;
+};
+
 /// What the devices' side tells.
 struct EndpointStatus {
   std::string uri;  ///< "coaps://127.0.0.1:5684"
@@ -29,6 +40,7 @@ struct EndpointStatus {
   std::uint64_t package_bytes = 0;
   std::uint64_t patches = 0;
   std::uint64_t patch_bytes = 0;
+  LimitStatus limits{};
 };
 
 /// All outlive the AdminServer. endpoint() may be called from any thread.

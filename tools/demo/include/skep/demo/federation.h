@@ -41,11 +41,14 @@ struct FirstModel {
 /// Errors are exceptions whose text has what the failing program said.
 class Federation {
  public:
-  /// `skepctl init` in `directory`, on a free UDP port of loopback. A model of a spec's text is
-  /// made beside it: <directory>-model.
+  /// `skepctl init` in `directory`, on a free UDP port of loopback, without limits for each device
+  /// and address. A model of a spec's text is made beside it: <directory>-model.
   Federation(std::filesystem::path programs, std::filesystem::path directory,
              const RoundRecipe& recipe, const std::filesystem::path& held_out, std::uint32_t seed,
              const FirstModel& model = {});
+
+  /// Writes another value into skepd.toml, which has the key; skepd reads it when it starts.
+  void configure(const std::string& key, const std::string& value);
 
   void enrol(const std::string& device);
 
