@@ -18,12 +18,12 @@
 
 #include "audit_log.h"
 #include "coap_endpoint.h"
-#include "directory_lock.h"
 #include "service_manager.h"
 #include "skep/admin/admin_server.h"
 #include "skep/coordinator/coordinator.h"
 #include "skep/enrolment/registrar.h"
 #include "skep/intake/intake.h"
+#include "skep/pki/directory_lock.h"
 #include "skep/pki/federation.h"
 #include "skep/pki/keys.h"
 #include "skep/seal/crypto.h"
@@ -222,7 +222,7 @@ class Daemon::Engine {
   UniqueFd signals_ = make_signal_fd();
   UniqueFd timer_ = make_second_timer();
   pki::FederationPaths paths_;
-  DirectoryLock lock_;
+  pki::DirectoryLock lock_;
   seal::SigningKey signing_key_;
   seal::AggregationKey aggregation_key_;
   AuditLog audit_log_;  // Before those whose last deeds its last head covers.

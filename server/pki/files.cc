@@ -75,6 +75,22 @@ void sync_directory(const std::filesystem::path& directory) {
   if (fd.get() < 0 || ::fsync(fd.get()) != 0) fail("cannot flush the directory", directory, errno);
 }
 
+[[noreturn]] void fail_as_existing(const std::filesystem::path& path) {
+  throw PkiError(path.string() + " exists already and is not overwritten: move it away first");
+}
+
+// Flushes `fd`, and gives its file its name.
+void publish_file(int fd, const std::filesystem::path& temporary, const std::filesystem::path& path,
+                  unsigned rename_flags) {
+  if (::fsync(fd) != 0) fail("cannot flush", path, errno);
+  if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), rename_flags) != 0) {
+    const int error = errno;
+    if (error == EEXIST) fail_as_existing(path);
+    fail("cannot create", path, error);
+  }
+  sync_directory(directory_of(path));
+}
+
 void write_file(const std::filesystem::path& path, Bytes content, Access access,
                 unsigned rename_flags) {
   const mode_t mode = access == Access::kSecret ? 0600 : 0644;
@@ -88,16 +104,8 @@ void write_file(const std::filesystem::path& path, Bytes content, Access access,
   write_all(fd.get(), content, path);
   // The umask shaped the mode given to open(): here it is exact.
   if (::fchmod(fd.get(), mode) != 0) fail("cannot set the mode of", path, errno);
-  if (::fsync(fd.get()) != 0) fail("cannot flush", path, errno);
-  if (::renameat2(AT_FDCWD, temporary.path().c_str(), AT_FDCWD, path.c_str(), rename_flags) != 0) {
-    const int error = errno;
-    if (error == EEXIST) {
-      throw PkiError(path.string() + " exists already and is not overwritten: move it away first");
-    }
-    fail("cannot create", path, error);
-  }
+  publish_file(fd.get(), temporary.path(), path, rename_flags);
   temporary.keep();
-  sync_directory(directory_of(path));
 }
 
 struct stat stat_regular(int fd, const std::filesystem::path& path) {
@@ -155,6 +163,30 @@ void create_file(const std::filesystem::path& path, Bytes content, Access access
 
 void replace_file(const std::filesystem::path& path, Bytes content, Access access) {
   write_file(path, content, access, 0);
+}
+
+FileInProgress::FileInProgress(std::filesystem::path path) : path_(std::move(path)) {
+  std::error_code ignored;
+  if (std::filesystem::exists(std::filesystem::symlink_status(path_, ignored))) {
+    fail_as_existing(path_);
+  }
+  std::filesystem::path temporary = temporary_name(path_);
+  const FileDescriptor fd(
+      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (fd.get() < 0) fail("cannot create", path_, errno);
+  temporary_ = std::move(temporary);
+  // Whatever the umask; the owner may always.
+  [[maybe_unused]] const int result = ::fchmod(fd.get(), S_IRUSR | S_IWUSR);
+}
+
+FileInProgress::~FileInProgress() {
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void FileInProgress::publish() {
+  const FileDescriptor fd(open_for_reading(temporary_));
+  publish_file(fd.get(), temporary_, path_, RENAME_NOREPLACE);
+  temporary_.clear();
 }
 
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path, std::size_t max_bytes) {

@@ -63,6 +63,24 @@ TEST(Files, CreateNeverOverwritesAndLeavesNothingElseBehind) {
   EXPECT_EQ(entries_in(folder.path()), 1U);
 }
 
+TEST(Files, AFileInProgressGetsItsNameAtTheEndOrIsGone) {
+  const TemporaryDirectory folder;
+  {
+    const FileInProgress given_up(folder / "a");
+    EXPECT_EQ(entries_in(folder.path()), 1U);
+    EXPECT_FALSE(std::filesystem::exists(folder / "a"));
+  }
+  EXPECT_EQ(entries_in(folder.path()), 0U);
+  FileInProgress file(folder / "a");
+  FileInProgress late(folder / "a");
+  EXPECT_EQ(mode_of(file.temporary()), 0600U);
+  file.publish();
+  EXPECT_EQ(mode_of(folder / "a"), 0600U);
+  EXPECT_NE(message_of([&] { late.publish(); }).find("not overwritten"), std::string::npos);
+  EXPECT_NE(message_of([&] { const FileInProgress again(folder / "a"); }).find("not overwritten"),
+            std::string::npos);
+}
+
 TEST(Files, CreateDoesNotFollowASymbolicLink) {
   const TemporaryDirectory folder;
   std::filesystem::create_symlink(folder / "target", folder / "link");

@@ -28,6 +28,28 @@ void create_file(const std::filesystem::path& path, Bytes content, Access access
 /// As create_file(), but an existing file is replaced, and keeps nothing of its old content.
 void replace_file(const std::filesystem::path& path, Bytes content, Access access);
 
+/// A file of mode 0600 that somebody else writes, under another name beside its own until it is
+/// whole. Removed on destruction unless it was published.
+class FileInProgress {
+ public:
+  /// Makes the empty file. Errors: PkiError if `path` exists, or it cannot be made.
+  explicit FileInProgress(std::filesystem::path path);
+  ~FileInProgress();
+
+  /// What to write to; nobody may have it open when it is published.
+  [[nodiscard]] const std::filesystem::path& temporary() const { return temporary_; }
+
+  /// Flushes the file to the medium, and renames it. Errors: as create_file().
+  void publish();
+
+  FileInProgress(const FileInProgress&) = delete;
+  FileInProgress& operator=(const FileInProgress&) = delete;
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;  // Empty once it is published.
+};
+
 /// Errors: PkiError if `path` is not a regular file, is longer than `max_bytes`, or cannot be read.
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path, std::size_t max_bytes);
 

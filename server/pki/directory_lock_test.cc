@@ -1,4 +1,4 @@
-#include "directory_lock.h"
+#include "skep/pki/directory_lock.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 
 #include "skep/pki_testing/temporary_directory.h"
 
-namespace skep::app {
+namespace skep::pki {
 namespace {
 
 class DirectoryLockTest : public testing::Test {
@@ -55,4 +55,4 @@ TEST_F(DirectoryLockTest, MissingDirectoryIsAnError) {
 }
 
 }  // namespace
-}  // namespace skep::app
+}  // namespace skep::pki
