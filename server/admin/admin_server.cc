@@ -175,6 +175,7 @@ class AdminServer::Engine {
     };
     post("/api/v1/round/aggregate", &Handlers::aggregate);
     post("/api/v1/model/rollback", &Handlers::rollback);
+    post("/api/v1/backup", &Handlers::back_up);
     server_.Post("/api/v1/model/import", [this](const httplib::Request& request,
                                                 httplib::Response& response) {
       serve(response, [&] {

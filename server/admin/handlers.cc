@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 
@@ -145,6 +147,29 @@ Json Handlers::rollback(const std::string& body, const audit::Actor& actor) {
   const auto to_version = version.get<std::uint32_t>();
   spdlog::info("operator: roll back to version {}", to_version);
   return describe(gateway_.coordinator.rollback(to_version, actor));
+}
+
+Json Handlers::back_up(const std::string& body, const audit::Actor& actor) {
+  const Json request = parse_object(body);
+  refuse_unknown(request, "file");
+  const Json name = request.value("file", Json(nullptr));
+  const std::filesystem::path file = name.is_string() ? name.get<std::string>() : std::string();
+  if (!file.is_absolute()) {
+    throw RequestError(Status::kInvalidArgument, "\"file\" must be an absolute path");
+  }
+  spdlog::info("operator: back up to {}", file.string());
+  try {
+    // On a connection of its own: others need not wait until all is copied.
+    const store::Snapshot made =
+        store::Store::open(gateway_.database).back_up(file, actor, std::time(nullptr));
+    return {{"file", file.string()},
+            {"bytes", std::filesystem::file_size(file)},
+            {"model_version", made.model_version},
+            {"round", made.last_round},
+            {"audit_number", made.audit_number}};
+  } catch (const store::StoreError& error) {
+    throw RequestError(error.status(), error.what());
+  }
 }
 
 Json Handlers::import_model(Bytes package, const std::string& force, const audit::Actor& actor) {

@@ -36,10 +36,12 @@ class Handlers {
   [[nodiscard]] Json round();
   [[nodiscard]] Json rounds();
   [[nodiscard]] Json stats();
-  /// Body: {} or {"force": bool}. `actor` of this and the next two is for the audit log.
+  /// Body: {} or {"force": bool}. `actor` of this and the next ones is for the audit log.
   [[nodiscard]] Json aggregate(const std::string& body, const audit::Actor& actor);
   /// Body: {"to_version": number}.
   [[nodiscard]] Json rollback(const std::string& body, const audit::Actor& actor);
+  /// Body: {"file": absolute path}, of a file that does not exist.
+  [[nodiscard]] Json back_up(const std::string& body, const audit::Actor& actor);
   /// `force`: "", "0" or "1".
   [[nodiscard]] Json import_model(Bytes package, const std::string& force,
                                   const audit::Actor& actor);

@@ -205,8 +205,8 @@ void read_limits(Section section, Limits& limits) {
 
 void refuse_unknown_sections(const toml::table& root, const std::filesystem::path& file) {
   static const std::set<std::string, std::less<>> kSections = {
-      "coap",    "store",  "admin",     "log",   "round", "evaluation",
-      "release", "intake", "enrolment", "limits"};
+      "coap",       "store",   "admin",  "log",       "round",
+      "evaluation", "release", "intake", "enrolment", "limits"};
   for (const auto& [key, node] : root) {
     if (kSections.contains(key.str())) continue;
     std::ostringstream message;

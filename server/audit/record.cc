@@ -70,6 +70,12 @@ const char* to_string(Event event) {
       return "key_replaced";
     case Event::kEnrolmentRefused:
       return "enrolment_refused";
+    case Event::kDatabaseBackedUp:
+      return "database_backed_up";
+    case Event::kDatabaseRestored:
+      return "database_restored";
+    case Event::kDeviceForgotten:
+      return "device_forgotten";
   }
   return "unknown";
 }

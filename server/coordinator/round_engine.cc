@@ -51,6 +51,10 @@ void RoundEngine::resume() {
   const auto model = store_.released_model();
   if (!model) throw CoordinatorError(Status::kNotFound, "no released model in the database");
   base_ = publisher_.load_base(*model);
+  if (model->version <= store_.model_version_floor()) {
+    go_on_after_restore(*model);
+    return;
+  }
 
   auto open = store_.open_round();
   if (!open) {
@@ -73,6 +77,13 @@ void RoundEngine::resume() {
   const std::uint32_t received = open->totals.received;
   show({.open = true, .row = *std::move(open), .message = std::move(signed_plan.message)},
        received);
+}
+
+void RoundEngine::go_on_after_restore(const store::Model& model) {
+  const Outcome outcome = publish_again(model, store::RoundState::kAbandoned,
+                                        {.reason = "the database was restored from a backup"});
+  spdlog::warn("restored from a backup: version {} is released again as version {}", model.version,
+               outcome.version);
 }
 
 bool RoundEngine::is_due() {
@@ -172,9 +183,14 @@ Outcome RoundEngine::rollback(std::uint32_t to_version, const audit::Actor& acto
   if (old->state == store::Model::kRejected) {
     throw CoordinatorError(Status::kRejected, name + " was rejected, it was never served");
   }
-  const server::Candidate candidate = publisher_.candidate_from_own(old->package);
+  return publish_again(*old, store::RoundState::kRolledBack, {.actor = actor});
+}
+
+Outcome RoundEngine::publish_again(const store::Model& old, store::RoundState closes_as,
+                                   const Cause& cause) {
+  const server::Candidate candidate = publisher_.candidate_from_own(old.package);
   const Edition edition{.version = store_.last_model_version() + 1,
-                        .rolls_back_to = to_version,
+                        .rolls_back_to = old.version,
                         .round = 0,
                         .created_unix_s = board_.now_unix_s(),
                         .force = true};
@@ -182,15 +198,16 @@ Outcome RoundEngine::rollback(std::uint32_t to_version, const audit::Actor& acto
   const store::Model model = to_row(release, edition);
   auto open = store_.open_round();
   if (open) {
-    open->state = store::RoundState::kRolledBack;
+    open->state = closes_as;
     open->closed_unix_s = edition.created_unix_s;
   }
   const Outcome outcome{.round = open ? open->id : 0,
                         .version = edition.version,
                         .released = true,
                         .accuracy = accuracy_of(candidate, release.evaluation())};
-  turn(&model, open ? &*open : nullptr, Publisher::to_base(candidate, release), {.actor = actor});
-  log(("rolled back to " + name).c_str(), outcome, candidate.contributor_count());
+  turn(&model, open ? &*open : nullptr, Publisher::to_base(candidate, release), cause);
+  log(("rolled back to version " + std::to_string(old.version)).c_str(), outcome,
+      candidate.contributor_count());
   return outcome;
 }
 

@@ -54,6 +54,10 @@ class RoundEngine {
   std::optional<Outcome> close_with(const server::Candidate& candidate, store::Round round,
                                     const std::vector<std::string>& devices, bool force,
                                     const Cause& cause);
+  /// Devices may know rounds and versions of a past that the backup lacks: all begins above those.
+  void go_on_after_restore(const store::Model& model);
+  /// The content of `old` as a new version, and a new round; the open one is closed as told.
+  Outcome publish_again(const store::Model& old, store::RoundState closes_as, const Cause& cause);
   Outcome abandon(store::Round round, const char* reason, const audit::Actor& actor);
   server::Release publish(const server::Candidate& candidate, Edition edition);
 

@@ -105,12 +105,12 @@ void Store::Connection::FinalizeStatement::operator()(sqlite3_stmt* statement) c
   sqlite3_finalize(statement);
 }
 
-Store::Connection::Connection(const std::filesystem::path& path) : path_(path) {
+Store::Connection::Connection(const std::filesystem::path& path, Access access) : path_(path) {
   sqlite3* database = nullptr;
+  const int mode = access == Access::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   // One thread uses a connection at a time: SQLite's own mutex is not needed.
-  const int code =
-      sqlite3_open_v2(path.c_str(), &database,
-                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &database,
+                                   mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   database_.reset(database);
   if (code != SQLITE_OK) throw error_of(database, path.string());
   sqlite3_busy_timeout(database, kBusyTimeoutMs);
@@ -126,6 +126,25 @@ void Store::Connection::execute(const char* sql) {
     throw error_of(database_.get(), path_.string() + ", at \"" + sql + "\"");
   }
 }
+
+std::int64_t Store::Connection::integer(const char* sql) {
+  Query query = this->query(sql);
+  return query.step() ? query.integer(0) : 0;
+}
+
+void Store::Connection::copy_to(Connection& target) {
+  sqlite3_backup* backup =
+      sqlite3_backup_init(target.database_.get(), "main", database_.get(), "main");
+  if (backup != nullptr) {
+    sqlite3_backup_step(backup, -1);
+    sqlite3_backup_finish(backup);  // Repeats the error of the step, and keeps it in the target.
+  }
+  if (sqlite3_errcode(target.database_.get()) != SQLITE_OK) {
+    throw error_of(target.database_.get(), "copying to " + target.path_.string());
+  }
+}
+
+bool Store::Connection::empty_wal() { return integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0; }
 
 bool Store::Connection::is_idle() const { return sqlite3_get_autocommit(database_.get()) != 0; }
 

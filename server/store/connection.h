@@ -76,8 +76,10 @@ class Query {
 
 class Store::Connection {
  public:
-  /// Opens an existing file for reading and writing, and sets up durability and waiting.
-  explicit Connection(const std::filesystem::path& path);
+  enum class Access : std::uint8_t { kReadOnly, kReadWrite };
+
+  /// Opens an existing file, and sets up durability and waiting.
+  explicit Connection(const std::filesystem::path& path, Access access = Access::kReadWrite);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -88,6 +90,16 @@ class Store::Connection {
     return Query(database_.get(), prepare(sql), values...);
   }
   void execute(const char* sql);
+  /// The first column of the first row of what `sql`, a literal, answers; 0 if it has none.
+  [[nodiscard]] std::int64_t integer(const char* sql);
+
+  /// Makes the other file a copy of this one. Within a transaction for reading: otherwise it begins
+  /// anew whenever another connection writes.
+  void copy_to(Connection& target);
+
+  /// Brings all that was written into the file itself, and empties the file beside it (-wal).
+  /// False if it could not because somebody reads.
+  [[nodiscard]] bool empty_wal();
 
   /// No transaction is open.
   [[nodiscard]] bool is_idle() const;

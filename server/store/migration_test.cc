@@ -196,6 +196,9 @@ class Migration : public testing::Test {
     EXPECT_EQ(store.update("a", 2)->sealed, std::vector<std::uint8_t>{1});
     EXPECT_TRUE(store.update("b", 2)->sealed.empty());
     EXPECT_EQ(store.round(1)->totals.received, 2U);
+    EXPECT_EQ(store.last_round_id(), 2U);
+    EXPECT_EQ(store.last_model_version(), 1U);
+    EXPECT_EQ(store.model_version_floor(), 0U);
   }
 
   /// All that is new can be written.

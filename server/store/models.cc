@@ -43,8 +43,12 @@ std::optional<Model> Store::released_model() {
 }
 
 std::uint32_t Store::last_model_version() {
-  Query query = connection_->query("SELECT max(version) FROM models");
-  return query.step() ? query.u32(0) : 0;
+  return static_cast<std::uint32_t>(connection_->integer(
+      "SELECT max(model_version, (SELECT coalesce(max(version), 0) FROM models)) FROM floors"));
+}
+
+std::uint32_t Store::model_version_floor() {
+  return static_cast<std::uint32_t>(connection_->integer("SELECT model_version FROM floors"));
 }
 
 std::vector<Model> Store::models() {

@@ -31,13 +31,13 @@ void check(const Revocation& revocation) {
   }
 }
 
-void insert(Store::Connection& connection, const Revocation& revocation, Bytes certificate_der,
-            const PublicKey& key) {
+void insert(Store::Connection& connection, std::int64_t id, const Revocation& revocation,
+            Bytes certificate_der, const PublicKey& key) {
   connection
       .query(
-          "INSERT INTO revocations (device, certificate, public_key, reason, note, revoked_by, "
-          "revoked_unix_s) VALUES (?, ?, ?, ?, ?, ?, ?)",
-          revocation.device, certificate_der, key, static_cast<int>(revocation.reason),
+          "INSERT INTO revocations (id, device, certificate, public_key, reason, note, revoked_by, "
+          "revoked_unix_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+          id, revocation.device, certificate_der, key, static_cast<int>(revocation.reason),
           revocation.note, revocation.revoked_by, revocation.revoked_unix_s)
       .run();
 }
@@ -51,7 +51,7 @@ void Store::use_next_certificate(const std::string& device, const std::string& b
   if (!known || known->next_certificate_der.empty()) {
     throw StoreError(Status::kNotFound, "device \"" + device + "\" has no renewed certificate");
   }
-  insert(*connection_,
+  insert(*connection_, last_revocation() + 1,
          {.device = device,
           .reason = RevocationReason::kSuperseded,
           .revoked_by = by,
@@ -79,13 +79,15 @@ void Store::revoke_device(const Revocation& revocation) {
   }
   // The key that the device has used last comes last: it is the one of its present certificate.
   if (!device->next_certificate_der.empty()) {
-    insert(*connection_, revocation, device->next_certificate_der, device->next_public_key);
+    insert(*connection_, last_revocation() + 1, revocation, device->next_certificate_der,
+           device->next_public_key);
     connection_
         ->query("UPDATE devices SET next_certificate = NULL, next_public_key = NULL WHERE name = ?",
                 device->name)
         .run();
   }
-  insert(*connection_, revocation, device->certificate_der, device->public_key);
+  insert(*connection_, last_revocation() + 1, revocation, device->certificate_der,
+         device->public_key);
   connection_
       ->query(
           "UPDATE enrolment_tokens SET revoked_unix_s = ?, revoked_by = ? "
@@ -103,8 +105,11 @@ void Store::revoke_device(const Revocation& revocation) {
 }
 
 bool Store::is_revoked(const PublicKey& key) {
-  Query query = connection_->query("SELECT 1 FROM revocations WHERE public_key = ?", key);
-  return query.step();
+  {
+    Query query = connection_->query("SELECT 1 FROM revocations WHERE public_key = ?", key);
+    if (query.step()) return true;
+  }
+  return is_forgotten(key);
 }
 
 std::vector<Revocation> Store::revocations() {
@@ -136,8 +141,9 @@ std::vector<Revocation> Store::revoked_certificates() {
 }
 
 std::int64_t Store::last_revocation() {
-  Query query = connection_->query("SELECT max(id) FROM revocations");
-  return query.step() ? query.integer(0) : 0;
+  return connection_->integer(
+      "SELECT max((SELECT coalesce(max(id), 0) FROM revocations), "
+      "(SELECT coalesce(max(id), 0) FROM forgotten_keys))");
 }
 
 std::uint64_t Store::next_crl_number() {

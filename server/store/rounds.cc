@@ -103,8 +103,8 @@ std::optional<Round> Store::open_round() {
 }
 
 std::uint32_t Store::last_round_id() {
-  Query query = connection_->query("SELECT max(id) FROM rounds");
-  return query.step() ? query.u32(0) : 0;
+  return static_cast<std::uint32_t>(connection_->integer(
+      "SELECT max(round, (SELECT coalesce(max(id), 0) FROM rounds)) FROM floors"));
 }
 
 std::uint32_t Store::aggregated_rounds() {

@@ -9,6 +9,8 @@ namespace skep::store {
 
 /// In the file's header, so that `file` and we can tell it from other databases: "SKEP".
 inline constexpr int kApplicationId = 0x534B4550;
+/// The same of a backup, so that no gateway goes on with one as it is: "SKEB".
+inline constexpr int kBackupApplicationId = 0x534B4542;
 
 constexpr const char* kVersion1 = R"sql(
 CREATE TABLE meta (
@@ -154,8 +156,8 @@ CREATE TRIGGER audit_heads_delete BEFORE DELETE ON audit_heads
 BEGIN SELECT RAISE(ABORT, 'audit heads are append-only'); END;
 )sql";
 
-// Enrolment by EST. Of a token's secret there is only the digest (skep/pki/enrolment_key.h).
 constexpr const char* kVersion4 = R"sql(
+-- Enrolment by EST. Of a token's secret there is only the digest (skep/pki/enrolment_key.h).
 CREATE TABLE enrolment_tokens (
   id TEXT PRIMARY KEY CHECK (length(id) = 16),
   secret_sha256 BLOB NOT NULL CHECK (length(secret_sha256) = 32),
@@ -190,6 +192,21 @@ CREATE TABLE earlier_certificates (
   certificate BLOB NOT NULL
 ) STRICT;
 CREATE INDEX earlier_certificates_key ON earlier_certificates (public_key);
+
+-- One row: devices may know of rounds and versions up to these from a past that was lost when a
+-- backup was restored.
+CREATE TABLE floors (round INTEGER NOT NULL, model_version INTEGER NOT NULL) STRICT;
+INSERT INTO floors VALUES (0, 0);
+
+-- What is left of forgotten devices, so that their keys stay shut out and on the revocation list.
+CREATE TABLE forgotten_keys (
+  id INTEGER PRIMARY KEY,  -- rises, together with that of revocations
+  key_sha256 BLOB NOT NULL CHECK (length(key_sha256) = 32),
+  serial BLOB NOT NULL,  -- of each certificate of that key
+  reason INTEGER NOT NULL CHECK (reason IN (0, 1, 3, 4, 5, 9)),
+  revoked_unix_s INTEGER NOT NULL,
+  UNIQUE (key_sha256, serial)
+) STRICT;
 )sql";
 
 /// kSchemaSteps[v] makes version v + 1 of version v; version 0 is the empty file.

@@ -24,6 +24,12 @@ void create_empty_file(const std::filesystem::path& path) {
   ::close(fd);
 }
 
+void require_file(const std::filesystem::path& path, const char* otherwise) {
+  if (!std::filesystem::exists(path)) {
+    throw StoreError(Status::kNotFound, path.string() + ": " + otherwise);
+  }
+}
+
 void remove_database(const std::filesystem::path& path) {
   std::error_code ignored;
   for (const char* suffix : {"", "-wal", "-shm"}) {
@@ -34,8 +40,31 @@ void remove_database(const std::filesystem::path& path) {
 }  // namespace
 
 int Store::schema_version(Connection& connection) {
-  Query query = connection.query("PRAGMA user_version");
-  return query.step() ? static_cast<int>(query.integer(0)) : 0;
+  return static_cast<int>(connection.integer("PRAGMA user_version"));
+}
+
+int Store::require_known_version(Connection& connection) {
+  const int version = schema_version(connection);
+  if (version >= 1 && version <= kSchemaVersion) return version;
+  throw StoreError(Status::kUnsupportedVersion,
+                   connection.path().string() + ": has schema version " + std::to_string(version) +
+                       ", this build knows 1 to " + std::to_string(kSchemaVersion));
+}
+
+void Store::read_identity(Connection& connection) {
+  {
+    Query query = connection.query("SELECT value FROM meta WHERE key = 'federation'");
+    if (!query.step()) {
+      throw StoreError(Status::kMalformed, connection.path().string() + ": no federation");
+    }
+    connection.federation = query.array<wire::kFederationBytes>(0);
+  }
+  Query query = connection.query("SELECT value FROM meta WHERE key = 'model_name'");
+  if (!query.step()) {
+    throw StoreError(Status::kMalformed, connection.path().string() + ": no model name");
+  }
+  const auto name = query.blob(0);
+  connection.model_name.assign(name.begin(), name.end());
 }
 
 void Store::migrate(Connection& connection) {
@@ -80,35 +109,30 @@ Store Store::create(const std::filesystem::path& path, const FederationId& feder
 }
 
 Store Store::open(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) {
-    throw StoreError(Status::kNotFound,
-                     path.string() + ": no such database (skepctl init makes it)");
-  }
+  require_file(path, "no such database (skepctl init makes it)");
   auto connection = std::make_unique<Connection>(path);
-  {
-    Query query = connection->query("PRAGMA application_id");
-    if (!query.step() || query.integer(0) != kApplicationId) {
-      throw StoreError(Status::kMalformed, path.string() + ": not a Skep database");
-    }
+  const std::int64_t id = connection->integer("PRAGMA application_id");
+  if (id == kBackupApplicationId) {
+    throw StoreError(Status::kMalformed,
+                     path.string() + ": is a backup (skepctl restore makes a database of it)");
   }
-  const int version = schema_version(*connection);
-  if (version < 1 || version > kSchemaVersion) {
-    throw StoreError(Status::kUnsupportedVersion,
-                     path.string() + ": has schema version " + std::to_string(version) +
-                         ", this build knows 1 to " + std::to_string(kSchemaVersion));
+  if (id != kApplicationId) {
+    throw StoreError(Status::kMalformed, path.string() + ": not a Skep database");
   }
-  if (version != kSchemaVersion) migrate(*connection);
-  {
-    Query query = connection->query("SELECT value FROM meta WHERE key = 'federation'");
-    if (!query.step()) throw StoreError(Status::kMalformed, path.string() + ": no federation");
-    connection->federation = query.array<wire::kFederationBytes>(0);
+  if (require_known_version(*connection) != kSchemaVersion) migrate(*connection);
+  read_identity(*connection);
+  return Store(std::move(connection));
+}
+
+Store Store::open_backup(const std::filesystem::path& path) {
+  require_file(path, "no such backup");
+  auto connection = std::make_unique<Connection>(path, Connection::Access::kReadOnly);
+  if (connection->integer("PRAGMA application_id") != kBackupApplicationId) {
+    throw StoreError(Status::kMalformed,
+                     path.string() + ": not a backup that skepctl backup has made");
   }
-  {
-    Query query = connection->query("SELECT value FROM meta WHERE key = 'model_name'");
-    if (!query.step()) throw StoreError(Status::kMalformed, path.string() + ": no model name");
-    const auto name = query.blob(0);
-    connection->model_name.assign(name.begin(), name.end());
-  }
+  require_known_version(*connection);
+  read_identity(*connection);
   return Store(std::move(connection));
 }
 

@@ -1,3 +1,5 @@
+#include "audit_commands.h"
+
 #include <charconv>
 #include <ctime>
 #include <optional>
@@ -63,6 +65,18 @@ audit::SignedHead read_kept_head(const fs::path& path) {
 
 }  // namespace
 
+void require_whole(const audit::Report& report) {
+  if (report.finding) {
+    const audit::Finding& finding = *report.finding;
+    throw CommandError(
+        Status::kBadDigest,
+        "the audit log was altered: " +
+            (finding.number == 0 ? std::string()
+                                 : "record " + std::to_string(finding.number) + ": ") +
+            finding.detail);
+  }
+}
+
 Answer audit_list(const fs::path& directory, const AuditListOptions& options) {
   const std::int64_t since = parse_since(options.since);
   store::Store store = FederationDirectory(directory).open_store();
@@ -99,15 +113,7 @@ Answer audit_verify(const fs::path& directory, const fs::path& kept) {
   store::Store store = federation.open_store();
   const audit::Report report =
       store.check_audit(load_verifying_key(federation.paths().verifying_key()), kept_head);
-  if (report.finding) {
-    const audit::Finding& finding = *report.finding;
-    throw CommandError(
-        Status::kBadDigest,
-        "the audit log was altered: " +
-            (finding.number == 0 ? std::string()
-                                 : "record " + std::to_string(finding.number) + ": ") +
-            finding.detail);
-  }
+  require_whole(report);
   return {{{"verified", true},
            {"records", report.records},
            {"heads", report.heads},

@@ -71,6 +71,9 @@ struct RevokeOptions {
 
 Answer device_revoke(const std::filesystem::path& directory, const RevokeOptions& options);
 
+/// Erases all that the gateway has stored of a device, and shuts out its keys for ever.
+Answer device_forget(const std::filesystem::path& directory, const std::string& name);
+
 struct CrlOptions {
   std::filesystem::path out;  ///< Replaced if it exists.
   std::uint32_t days = 7;     ///< Until the next one must be there.
@@ -99,6 +102,14 @@ Answer audit_list(const std::filesystem::path& directory, const AuditListOptions
 Answer audit_head(const std::filesystem::path& directory);
 /// `kept` is a file with a line of audit_head(), or empty. What is wrong is an error.
 Answer audit_verify(const std::filesystem::path& directory, const std::filesystem::path& kept);
+
+/// Has skepd write a backup of its database into the new file.
+Answer back_up(const std::filesystem::path& directory, const std::filesystem::path& file);
+/// Whether a restore could use the file: whole, of a known schema, its audit log and its model
+/// signed by this federation. What is wrong is an error.
+Answer backup_check(const std::filesystem::path& directory, const std::filesystem::path& file);
+/// Makes the database, which must not be there, of a backup that passes backup_check().
+Answer restore(const std::filesystem::path& directory, const std::filesystem::path& file);
 
 Answer round_status(const std::filesystem::path& directory);
 Answer round_aggregate(const std::filesystem::path& directory, bool force);

@@ -87,6 +87,22 @@ void revoke(store::Store& store, const store::Revocation& revocation, const audi
   transaction.commit();
 }
 
+/// Likewise. The record has no more of the device than the log has of it already.
+void forget(store::Store& store, const std::string& name, const audit::Actor& who) {
+  const std::int64_t now = now_unix_s();
+  store::Transaction transaction(store);
+  const auto known = store.device(name);
+  store.forget_device(name, now);
+  store.append_audit(
+      {.unix_s = now,
+       .event = audit::Event::kDeviceForgotten,
+       .actor = who,
+       .subject = "device " + name,
+       .before = recorded(known->revoked ? "revoked" : "enrolled", known->certificate_der),
+       .after = "forgotten; its keys are revoked"});
+  transaction.commit();
+}
+
 Json describe_certificate(Bytes der) {
   const pki::Certificate certificate = pki::parse_certificate(der);
   return {{"serial", release::to_hex(certificate.serial)},
@@ -272,6 +288,28 @@ Answer device_revoke(const fs::path& directory, const RevokeOptions& options) {
       "Device " + revocation.device + " is revoked: nothing that it sends is accepted any more.\n"};
 }
 
+Answer device_forget(const fs::path& directory, const std::string& name) {
+  const FederationDirectory federation(directory);
+  store::Store store = federation.open_store();
+  forget(store, name, local_operator());
+  // Brought to the device long ago, or useless now.
+  std::error_code ignored;
+  fs::remove(federation.paths().device(name), ignored);
+  try {
+    store.clear_leftovers();
+  } catch (const store::StoreError& error) {
+    throw CommandError(error.status(), "device " + name +
+                                           " is forgotten, but its bytes may still be in the free "
+                                           "parts of the database's files: " +
+                                           error.what() + "; stop skepd and run sqlite3 " +
+                                           federation.database().string() + " VACUUM");
+  }
+  return {{{"name", name}, {"forgotten", true}},
+          "Device " + name +
+              " is forgotten: what was stored of it is erased, its keys stay refused. The audit "
+              "log keeps its name.\n"};
+}
+
 Answer device_crl(const fs::path& directory, const CrlOptions& options) {
   const FederationDirectory federation(directory);
   const pki::Certificate ca = pki::load_certificate(federation.paths().ca_certificate());
@@ -284,6 +322,11 @@ Answer device_crl(const fs::path& directory, const CrlOptions& options) {
   list.number = store.next_crl_number();
   for (const store::Revocation& each : store.revoked_certificates()) {
     list.certificates.push_back({.serial = pki::parse_certificate(each.certificate_der).serial,
+                                 .revoked_unix_s = each.revoked_unix_s,
+                                 .reason = static_cast<int>(each.reason)});
+  }
+  for (const store::ForgottenKey& each : store.forgotten_keys()) {
+    list.certificates.push_back({.serial = each.serial,
                                  .revoked_unix_s = each.revoked_unix_s,
                                  .reason = static_cast<int>(each.reason)});
   }

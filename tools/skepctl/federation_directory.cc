@@ -59,11 +59,14 @@ FederationDirectory::FederationDirectory(const fs::path& root) : paths_{root} {
 }
 
 store::Store FederationDirectory::open_store() const {
-  // The audit log hashes what is changed.
+  start_crypto();  // The audit log hashes what is changed.
+  return store::Store::open(database_);
+}
+
+void start_crypto() {
   if (const Status status = seal::initialize_crypto(); status != Status::kOk) {
     throw CommandError(status, "cryptography cannot be started");
   }
-  return store::Store::open(database_);
 }
 
 seal::VerifyingKey load_verifying_key(const fs::path& path) {

@@ -19,6 +19,7 @@ class FederationDirectory {
   explicit FederationDirectory(const std::filesystem::path& root);
 
   [[nodiscard]] const pki::FederationPaths& paths() const { return paths_; }
+  [[nodiscard]] const std::filesystem::path& database() const { return database_; }
   [[nodiscard]] const std::filesystem::path& admin_socket() const { return admin_socket_; }
   [[nodiscard]] std::uint16_t port() const { return port_; }
 
@@ -31,6 +32,9 @@ class FederationDirectory {
   std::filesystem::path admin_socket_;
   std::uint16_t port_ = 0;
 };
+
+/// What hashes and verifies needs it first. Errors: CommandError of kCryptoFailed.
+void start_crypto();
 
 /// Errors: PkiError as pki::load_public_key().
 seal::VerifyingKey load_verifying_key(const std::filesystem::path& path);

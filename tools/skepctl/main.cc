@@ -39,6 +39,7 @@ struct CommandLine {
   std::optional<std::uint32_t> version;
   std::uint32_t to_version = 0;
   bool force = false;
+  bool check = false;
   PlanOptions plan_options;
   OnnxOptions onnx_options;
   AuditListOptions audit_options;
@@ -154,6 +155,10 @@ void add_revocation(CLI::App* device, CommandLine& line) {
       ->check(CLI::Range(1, 365))
       ->capture_default_str();
   run_when_chosen(crl, line, [&line] { return device_crl(line.directory, line.crl_options); });
+
+  CLI::App* forget = device->add_subcommand("forget", "Erase all that is stored of a device");
+  forget->add_option("NAME", line.name)->required();
+  run_when_chosen(forget, line, [&line] { return device_forget(line.directory, line.name); });
 }
 
 void add_device(CLI::App& app, CommandLine& line) {
@@ -349,6 +354,21 @@ void add_audit(CLI::App& app, CommandLine& line) {
   run_when_chosen(verify, line, [&line] { return audit_verify(line.directory, line.path); });
 }
 
+void add_backup(CLI::App& app, CommandLine& line) {
+  CLI::App* backup = app.add_subcommand("backup", "Copy the database while skepd runs (asks it)");
+  backup->add_option("FILE", line.path, "New file")->required();
+  backup->add_flag("--check", line.check, "Copy nothing: is FILE a whole backup of ours?");
+  run_when_chosen(backup, line, [&line] {
+    return line.check ? backup_check(line.directory, line.path)
+                      : back_up(line.directory, line.path);
+  });
+
+  CLI::App* restore =
+      app.add_subcommand("restore", "Make the database of a backup (skepd stopped)");
+  restore->add_option("FILE", line.path, "Of `skepctl backup`")->required();
+  run_when_chosen(restore, line, [&line] { return skepctl::restore(line.directory, line.path); });
+}
+
 void build(CLI::App& app, CommandLine& line) {
   app.require_subcommand(1);
   app.add_option("--dir", line.directory, "The federation's directory")
@@ -364,6 +384,7 @@ void build(CLI::App& app, CommandLine& line) {
   add_round(app, line);
   add_model(app, line);
   add_audit(app, line);
+  add_backup(app, line);
 }
 
 /// Known before parsing, so that a usage error is JSON too.

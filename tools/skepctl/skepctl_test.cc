@@ -645,14 +645,17 @@ TEST_F(Skepctl, AsksSkepdOverItsSocket) {
   EXPECT_EQ(document({"round", "aggregate", "--force"})["round"], 3);
   EXPECT_EQ(document({"round", "aggregate"})["round"], 3);
   EXPECT_EQ(document({"model", "rollback", "--to", "1"})["round"], 3);
+  EXPECT_EQ(document({"backup", (folder_ / "a/../copy").string()})["round"], 3);
   const std::vector<FakeSkepd::Request> requests = skepd.take_requests();
-  ASSERT_EQ(requests.size(), 3U);
+  ASSERT_EQ(requests.size(), 4U);
   EXPECT_EQ(requests[0].method, "POST");
   EXPECT_EQ(requests[0].target, "/api/v1/round/aggregate");
   EXPECT_EQ(json::parse(requests[0].body), json({{"force", true}}));
   EXPECT_EQ(json::parse(requests[1].body), json({{"force", false}}));
   EXPECT_EQ(requests[2].target, "/api/v1/model/rollback");
   EXPECT_EQ(json::parse(requests[2].body), json({{"to_version", 1}}));
+  EXPECT_EQ(requests[3].target, "/api/v1/backup");
+  EXPECT_EQ(json::parse(requests[3].body), json({{"file", (folder_ / "copy").string()}}));
 }
 
 TEST_F(Skepctl, RoundStatusIsOneDocumentOfThreeAnswers) {

@@ -35,11 +35,14 @@ enum class Event : std::int64_t {
   kGatewayStopped = 12,
   kHandshakeRefused = 13,  ///< Nothing proves that the peer had the key of the name that it showed.
   kTokenMade = 14,
-  kTokenRevoked = 15,  ///< Also by the revocation of the device that it was for.
+  kTokenRevoked = 15,    ///< Also by the revocation of the device that it was for.
   kDeviceEnrolled = 16,  ///< By a token.
   kCertificateRenewed = 17,
   kKeyReplaced = 18,  ///< A renewed certificate with another key was used: the one before is void.
   kEnrolmentRefused = 19,  ///< A token, or a request for a certificate.
+  kDatabaseBackedUp = 20,  ///< Written before the copy, which may then have failed.
+  kDatabaseRestored = 21,
+  kDeviceForgotten = 22,
 };
 
 /// "device_added" …; "unknown" for a number that is no Event.

@@ -145,6 +145,24 @@ struct Round {
   RoundTotals totals = {};  ///< Up to now, or when it was closed.
 };
 
+/// What is left of a device that was forgotten: enough for the revocation list, and its key's hash,
+/// which stays in the store.
+struct ForgottenKey {
+  std::vector<std::uint8_t> serial = {};  ///< Of the certificate.
+  RevocationReason reason = RevocationReason::kUnspecified;
+  std::int64_t revoked_unix_s = 0;
+};
+
+/// What a database, or a backup of one, is the state of.
+struct Snapshot {
+  int schema_version = 0;
+  std::uint32_t model_version = 0;  ///< The released one, 0 = none.
+  std::uint32_t last_round = 0;
+  std::int64_t audit_number = 0;  ///< Of the last record, 0 = none.
+  Digest audit_hash{};            ///< Of that record.
+  std::int64_t audit_unix_s = 0;  ///< When it was written.
+};
+
 struct StoredUpdate {
   std::string device = {};
   std::uint32_t round = 0;
@@ -169,6 +187,33 @@ class Store {
   /// kNotFound if there is no such file; kMalformed if it is not a database of ours;
   /// kUnsupportedVersion, naming both versions, if it has a newer schema.
   static Store open(const std::filesystem::path& path);
+
+  /// A backup, to read: only federation(), model_name(), released_model(), snapshot(),
+  /// check_integrity() and check_audit() know the tables of every version that a backup may have.
+  /// Errors: as open(); kMalformed if it is a database and no backup.
+  static Store open_backup(const std::filesystem::path& path);
+
+  /// Makes the database `path` of a backup, of mode 0600. Its rounds and model versions go on above
+  /// whatever devices can know from the time after the backup; the next Coordinator
+  /// releases the model anew; enrolment tokens are void, because they may have been used since.
+  /// Recorded in its audit log as done by `who`. A crash leaves no database, or the whole one.
+  ///
+  /// Errors: as open_backup(); kInvalidArgument if `path`, or a file that belongs to it, exists;
+  /// kTooLarge if the numbers would have no room above; AuditError.
+  static void restore(const std::filesystem::path& backup, const std::filesystem::path& path,
+                      const audit::Actor& who, std::int64_t now_unix_s);
+
+  /// Copies all, as it is at one moment, into the new file `path` of mode 0600, which is there when
+  /// it is whole and durable. Nobody waits meanwhile. Recorded before as done by `who`, in the copy
+  /// too; returns what the copy has.
+  ///
+  /// Errors: kInvalidArgument if `path` exists or cannot be made; AuditError.
+  Snapshot back_up(const std::filesystem::path& path, const audit::Actor& who,
+                   std::int64_t now_unix_s);
+
+  [[nodiscard]] Snapshot snapshot();
+  /// Errors: kMalformed, with the first thing that SQLite finds wrong with the file.
+  void check_integrity();
 
   [[nodiscard]] const FederationId& federation() const;
   [[nodiscard]] const std::string& model_name() const;
@@ -208,9 +253,20 @@ class Store {
   [[nodiscard]] std::vector<Revocation> revocations(std::string_view device);
   /// Every certificate of a revoked key, the earlier ones of the same key included.
   [[nodiscard]] std::vector<Revocation> revoked_certificates();
-  /// Rises with every revocation: a cheap way to know that there is a new one. 0 = none yet.
+  /// Rises with every revocation, and when a device is forgotten: a cheap way to know that there is
+  /// a new one. 0 = none yet.
   [[nodiscard]] std::int64_t last_revocation();
-  /// 1, 2, 3, …: never the same twice, also if the list is never published.
+  /// Erases a device: its row, certificates, tokens, updates, counts and revocations. Its keys are
+  /// revoked for ever, the present one for kCessationOfOperation unless it was before. The audit
+  /// log keeps its name. kNotFound if there is no such device; kMalformed if its certificate is
+  /// none.
+  void forget_device(std::string_view name, std::int64_t now_unix_s);
+  [[nodiscard]] std::vector<ForgottenKey> forgotten_keys();  ///< Oldest first.
+  /// After what was to be erased was committed: leaves no copy of it in the free parts of the
+  /// database and its files. Writers wait meanwhile, some seconds for a gigabyte. kBusy if somebody
+  /// read for ten seconds: then it is to be done again. Not within a Transaction.
+  void clear_leftovers();
+  /// 1, 2, 3, …: never the same twice, also if the list is never published; higher after a restore.
   std::uint64_t next_crl_number();
 
   /// An update of an enrolled device was refused; its count lasts. Nothing happens if the device is
@@ -240,8 +296,11 @@ class Store {
   void insert_model(const Model& model);
   [[nodiscard]] std::optional<Model> model(std::uint32_t version);
   [[nodiscard]] std::optional<Model> released_model();  ///< The highest released version.
-  [[nodiscard]] std::uint32_t last_model_version();     ///< Rejected ones included; 0 = none.
-  [[nodiscard]] std::vector<Model> models();            ///< All, with packages, by version.
+  /// Rejected ones included, and what devices may have from before a restore; 0 = none.
+  [[nodiscard]] std::uint32_t last_model_version();
+  /// Not 0 after a restore: devices may have versions up to this, and need a higher one.
+  [[nodiscard]] std::uint32_t model_version_floor();
+  [[nodiscard]] std::vector<Model> models();  ///< All, with packages, by version.
 
   // ---- rounds
 
@@ -249,7 +308,8 @@ class Store {
   void insert_round(const Round& round);
   [[nodiscard]] std::optional<Round> round(std::uint32_t id);
   [[nodiscard]] std::optional<Round> open_round();  ///< In state kOpen or kAggregating.
-  [[nodiscard]] std::uint32_t last_round_id();      ///< 0 = none yet.
+  /// Of the rounds here, and of those that a restore has lost; 0 = none yet.
+  [[nodiscard]] std::uint32_t last_round_id();
   [[nodiscard]] std::uint32_t aggregated_rounds();  ///< How many are released or rejected.
   [[nodiscard]] std::vector<Round> rounds();        ///< By id, without plan and signature.
   /// kOpen → kAggregating. kWrongRound if it is not open.
@@ -303,6 +363,13 @@ class Store {
 
   static int schema_version(Connection& connection);
   static void migrate(Connection& connection);
+  /// Errors: kUnsupportedVersion.
+  static int require_known_version(Connection& connection);
+  static void read_identity(Connection& connection);
+  void copy_to(Connection& target);
+  void raise_floors(std::int64_t now_unix_s);
+  void void_tokens(const std::string& by, std::int64_t now_unix_s);
+  bool is_forgotten(const PublicKey& key);
   [[nodiscard]] RoundTotals totals(std::uint32_t round);
 
   std::unique_ptr<Connection> connection_;
