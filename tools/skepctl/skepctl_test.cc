@@ -337,7 +337,12 @@ TEST_F(Skepctl, ATokenIsShownOnceListedAndRevoked) {
   for (const json& each : after["tokens"]) {
     EXPECT_EQ(each["state"], each["id"] == id ? "revoked" : "open");
   }
-  EXPECT_EQ(document({"audit", "verify"})["records"], 3);
+  const json records = document({"audit", "list", "--limit", "3"})["records"];
+  ASSERT_EQ(records.size(), 3U);
+  EXPECT_EQ(records[0]["event"], "token_made");
+  EXPECT_EQ(records[1]["event"], "token_made");
+  EXPECT_EQ(records[2]["event"], "token_revoked");
+  EXPECT_EQ(records[2]["subject"], "token " + id);
 }
 
 TEST_F(Skepctl, ATokenThatCannotBeIsNotMade) {
