@@ -26,6 +26,7 @@ bool is_temporary(std::uint8_t code) {
 
 void Device::on_response(transport::RequestId id, const transport::Response& response) {
   last_heard_ms_ = platform_.clock.now_ms();
+  const bool waited = state_ == DeviceState::kWaiting;
   switch (id) {
     case round::kObserveRequest:
       awaits_plan_ = false;
@@ -40,13 +41,13 @@ void Device::on_response(transport::RequestId id, const transport::Response& res
     default:
       break;
   }
-  if (state_ == DeviceState::kWaiting && is_temporary(response.code)) wait(response.max_age_s);
-}
-
-// The gateway knows best, but only up to what a device would have come to wait by itself.
-void Device::wait(std::uint32_t at_least_s) {
-  const std::uint32_t wait_ms = std::min(at_least_s, config_.backoff.longest_ms / 1000U) * 1000U;
-  resume_at_ms_ = std::max(resume_at_ms_, last_heard_ms_ + wait_ms);
+  // The gateway knows best when, up to a bound; the back-off comes on top, so that all who were
+  // told the same do not come back together.
+  if (state_ == DeviceState::kWaiting && !waited) {
+    constexpr std::uint32_t kMaxSeconds = UINT32_MAX / 1000U;
+    resume_at_ms_ +=
+        std::min(std::min(response.max_age_s, kMaxSeconds) * 1000U, config_.backoff.longest_ms);
+  }
 }
 
 void Device::on_failure(transport::RequestId /*id*/, Status status) { lost_ = status; }

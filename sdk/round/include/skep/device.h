@@ -156,7 +156,6 @@ class Device final : private transport::ResponseHandler {
   // transport::ResponseHandler. Sessions are opened and closed by poll() only.
   void on_response(transport::RequestId id, const transport::Response& response) override;
   void on_failure(transport::RequestId id, Status status) override;
-  void wait(std::uint32_t at_least_s);
   void on_plan_block(const transport::Response& response);
   void on_plan(Bytes message);
   void on_model_block(const transport::Response& response);
