@@ -209,11 +209,15 @@ CoapEndpoint::CoapEndpoint(const CoapAddress& address, const pki::FederationPath
   set_up_dtls(paths);
   add_resources();
   if (registrar != nullptr) {
-    est_.emplace(context_.get(), *registrar, sessions_,
-                 [this](coap_session_t* session, const AuditEntry& entry, bool close) {
-                   record_refusal(entry);
-                   if (close) close_later(session);
-                 });
+    est_.emplace(
+        context_.get(), *registrar, sessions_,
+        [this](coap_session_t* session, const AuditEntry& entry, bool close) {
+          record_refusal(entry);
+          if (close) close_later(session);
+        },
+        [this](coap_session_t* session, const std::string& client) {
+          return enrolment_wait(session, client);
+        });
   }
   open_endpoint(address);
 }
@@ -472,6 +476,24 @@ bool CoapEndpoint::is_within_limits(DeviceSession& device, coap_session_t* sessi
   }
   device.registered = true;
   return true;
+}
+
+// A token counts as one that registers, whatever it is for: each device that it admits counts when
+// it first comes with its certificate.
+std::uint32_t CoapEndpoint::enrolment_wait(coap_session_t* session, const std::string& client) {
+  std::uint32_t wait_s = budget_.spend(client, now_s_);
+  if (wait_s != 0) {
+    ++counters_.requests_refused;
+  } else {
+    wait_s = registrations_.admit(peer_address(*coap_session_get_addr_remote(session)), client,
+                                  /*known=*/false, now_s_);
+    if (wait_s != 0) ++counters_.registrations_refused;
+  }
+  if (wait_s != 0) {
+    record_limit({"enrolment", client, remote_of(session), Status::kBusy,
+                  "more requests than a client may make, or too many register at this address"});
+  }
+  return wait_s;
 }
 
 void CoapEndpoint::refuse_for_now(const DeviceSession& device, coap_session_t* session,

@@ -139,6 +139,8 @@ class CoapEndpoint {
   bool is_within_limits(DeviceSession& device, coap_session_t* session, coap_pdu_t* response);
   void refuse_for_now(const DeviceSession& device, coap_session_t* session, coap_pdu_t* response,
                       std::uint32_t retry_after_s, const char* detail);
+  /// In how many seconds a client of the enrolment may ask again; 0 = now.
+  std::uint32_t enrolment_wait(coap_session_t* session, const std::string& client);
   void count_download(std::uint32_t round, std::size_t bytes);
   void answer(const intake::Answer& answer, const PendingAnswer& pending);
   /// Whether a session is made of the ClientHello. `reply_bytes` of `reply` are to be sent.

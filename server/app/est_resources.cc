@@ -34,11 +34,10 @@ std::string_view view_of(const coap_bin_const_t* text) {
   return {reinterpret_cast<const char*>(text->s), text->length};
 }
 
-void set_diagnostic(coap_pdu_t* response, std::uint8_t code, const std::string& text) {
+void set_diagnostic(coap_pdu_t* response, std::uint8_t code, const std::string& text,
+                    std::uint32_t retry_after_s = 0) {
   coap_pdu_set_code(response, static_cast<coap_pdu_code_t>(code));
-  if (code == wire::kCodeTooManyRequests) {
-    add_uint_option(response, COAP_OPTION_MAXAGE, enrolment::kMinRenewalIntervalS);
-  }
+  if (retry_after_s != 0) add_uint_option(response, COAP_OPTION_MAXAGE, retry_after_s);
   coap_add_data(response, text.size(), reinterpret_cast<const std::uint8_t*>(text.data()));
 }
 
@@ -82,8 +81,11 @@ struct EstResources::Callbacks {
 };
 
 EstResources::EstResources(coap_context_t* context, enrolment::Registrar& registrar,
-                           SessionDirectory& sessions, Refuse refuse)
-    : registrar_(registrar), sessions_(sessions), refuse_(std::move(refuse)) {
+                           SessionDirectory& sessions, Refuse refuse, Wait wait)
+    : registrar_(registrar),
+      sessions_(sessions),
+      refuse_(std::move(refuse)),
+      wait_(std::move(wait)) {
   coap_dtls_spsk_t psk{};
   psk.version = COAP_DTLS_SPSK_SETUP_VERSION;
   psk.validate_id_call_back = &Callbacks::key;
@@ -158,6 +160,15 @@ std::optional<EstResources::Client> EstResources::identify_or_refuse(const Reque
   return std::nullopt;
 }
 
+std::optional<EstResources::Client> EstResources::within_limits(const Request& request,
+                                                                Client client) {
+  const std::uint32_t wait_s = wait_(request.session, client.name());
+  if (wait_s == 0) return client;
+  set_diagnostic(request.response, wire::kCodeTooManyRequests,
+                 "too many requests, or too many that register at this address", wait_s);
+  return std::nullopt;
+}
+
 // The whole body, when its last block is there; otherwise what is to be said is said.
 std::optional<std::vector<std::uint8_t>> EstResources::receive(const Request& request) {
   if (uint_option(request.pdu, COAP_OPTION_CONTENT_FORMAT) != kPkcs10) {
@@ -219,12 +230,14 @@ void EstResources::answer_with(const Request& request, const Client& client, Iss
         },
         kept);
   } catch (const enrolment::EnrolmentError& error) {
-    const std::uint8_t code = error.status() == Status::kBusy ? wire::kCodeTooManyRequests
-                                                              : wire::response_code(error.status());
-    set_diagnostic(request.response, code, error.what());
+    if (error.status() == Status::kBusy) {
+      set_diagnostic(request.response, wire::kCodeTooManyRequests, error.what(),
+                     enrolment::kMinRenewalIntervalS);
+    } else {
+      set_diagnostic(request.response, wire::response_code(error.status()), error.what());
+    }
     refuse_(request.session,
-            {"enrolment", client.token.empty() ? client.device : "token " + client.token,
-             remote_of(request.session), error.status(), error.what()},
+            {"enrolment", client.name(), remote_of(request.session), error.status(), error.what()},
             /*close=*/false);
   }
 }

@@ -32,10 +32,13 @@ class EstResources {
   /// To be recorded, and the session to be closed if it may not be here at all.
   using Refuse = std::function<void(coap_session_t*, const AuditEntry&, bool close)>;
 
+  /// In how many seconds this client, "token ID" or a device, may ask again; 0 = it may now.
+  using Wait = std::function<std::uint32_t(coap_session_t*, const std::string& client)>;
+
   /// All of them outlive this, and this outlives every session of the context.
   /// Errors: std::runtime_error if libcoap cannot.
   EstResources(coap_context_t* context, enrolment::Registrar& registrar, SessionDirectory& sessions,
-               Refuse refuse);
+               Refuse refuse, Wait wait);
 
   /// The session is one by PSK: it has no certificate and is no device's.
   [[nodiscard]] static bool is_by_token(coap_session_t* session);
@@ -53,6 +56,8 @@ class EstResources {
   struct Client {
     std::string token;   ///< Empty: it is a device.
     std::string device;  ///< Empty: it is a token.
+
+    [[nodiscard]] std::string name() const { return token.empty() ? device : "token " + token; }
   };
 
   struct Request {
@@ -69,6 +74,7 @@ class EstResources {
 
   const coap_bin_const_t* session_key(coap_session_t* session, const coap_bin_const_t* identity);
   std::optional<Client> identify_or_refuse(const Request& request);
+  std::optional<Client> within_limits(const Request& request, Client client);
   std::optional<std::vector<std::uint8_t>> receive(const Request& request);
   template <typename Issue>
   void answer_with(const Request& request, const Client& client, Issue issue);
@@ -76,6 +82,7 @@ class EstResources {
   enrolment::Registrar& registrar_;
   SessionDirectory& sessions_;
   Refuse refuse_;
+  Wait wait_;
   std::map<coap_session_t*, UpdateAssembler> uploads_;
   std::optional<pki::SecretBytes> key_;  ///< What libcoap copies when session_key() returns.
   coap_bin_const_t key_view_{};

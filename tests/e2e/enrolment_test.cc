@@ -301,6 +301,21 @@ TEST_F(Enrolment, ARenewedKeyTakesOverAndARevokedNameComesBack) {
   EXPECT_EQ(gateway_.operate({"audit", "verify"}).at("verified"), true);
 }
 
+TEST_F(Enrolment, TheEleventhRegistrationInAMinuteWaits) {
+  gateway_.stop();
+  gateway_.configure("registrations_per_minute", "10");
+  gateway_.start();
+  const std::size_t before = devices();
+  for (int i = 0; i < 10; ++i) {
+    const Token token = token_for("bee-" + std::to_string(i));
+    EXPECT_FALSE(ask(by(token), ".well-known/est/crts").body.empty()) << i;
+  }
+  const Token eleventh = token_for("wasp");
+  expect_refused(enrol(by(eleventh), request("wasp", "wasp.key")), "4.29", "register at this");
+  EXPECT_EQ(devices(), before);
+  EXPECT_EQ(token_with_id(eleventh.id).at("uses"), 0);
+}
+
 TEST_F(Enrolment, SigkillAtAnyMomentLosesNoDevice) {
   for (int i = 0; i < 4; ++i) {
     const std::string name = "bee-" + std::to_string(i);
