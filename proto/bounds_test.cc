@@ -199,6 +199,17 @@ TEST(Bounds, Receipt) {
                      });
 }
 
+TEST(Bounds, GatewayTime) {
+  using M = GatewayTime;
+  expect_outcomes<M>(testing_messages::gateway_time(), skep_GatewayTime_fields, decode_gateway_time,
+                     {
+                         {"version 2", Status::kUnsupportedVersion, [](M& m) { m.version = 2; }},
+                         {"no time", kBad, [](M& m) { m.unix_s = 0; }},
+                         {"first second", kOk, [](M& m) { m.unix_s = 1; }},
+                         {"last second", kOk, [](M& m) { m.unix_s = UINT64_MAX; }},
+                     });
+}
+
 TEST(Bounds, ModelManifest) {
   using M = ModelManifest;
   expect_outcomes<M>(

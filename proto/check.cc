@@ -154,6 +154,16 @@ Status check(const Problem& problem) {
   return Status::kOk;
 }
 
+Status check(const GatewayTime& time) {
+  SKEP_TRY(check_version_number(time.version));
+  return require(time.unix_s >= 1);
+}
+
+Status check(const SignedTime& message) {
+  SKEP_TRY(require(!message.time.empty() && message.time.size() <= kMaxGatewayTimeBytes));
+  return require(message.signature.size() == kSignatureBytes);
+}
+
 Status check(const DeviceCredentials& credentials) {
   SKEP_TRY(check_version_number(credentials.version));
   SKEP_TRY(check_name(credentials.device));

@@ -22,6 +22,8 @@ Status check(const ModelManifest& message);
 Status check(const ModelPackage& message);
 Status check(const ModelPatch& message);
 Status check(const Problem& message);
+Status check(const GatewayTime& message);
+Status check(const SignedTime& message);
 Status check(const DeviceCredentials& message);
 
 /// An enum field's number as it was decoded. Loading a number that the enum lacks as an enum

@@ -23,6 +23,7 @@ SKEP_WIRE_LAYOUT(UpdateHeader, 1);
 SKEP_WIRE_LAYOUT(Receipt, 1);
 SKEP_WIRE_LAYOUT(ModelManifest, 1);
 SKEP_WIRE_LAYOUT(Problem, 1);
+SKEP_WIRE_LAYOUT(GatewayTime, 1);
 SKEP_WIRE_LAYOUT(DeviceCredentials, 1);
 #undef SKEP_WIRE_LAYOUT
 
@@ -59,6 +60,7 @@ Result<Receipt> decode_receipt(Bytes bytes) { return decode<Receipt>(bytes); }
 Result<ModelManifest> decode_model_manifest(Bytes bytes) { return decode<ModelManifest>(bytes); }
 Status read_model_manifest(Bytes bytes, ModelManifest& out) { return decode_into(bytes, out); }
 Result<Problem> decode_problem(Bytes bytes) { return decode<Problem>(bytes); }
+Result<GatewayTime> decode_gateway_time(Bytes bytes) { return decode<GatewayTime>(bytes); }
 
 Result<DeviceCredentials> decode_device_credentials(Bytes bytes) {
   return decode<DeviceCredentials>(bytes);
@@ -80,6 +82,9 @@ Result<std::size_t> encode(const ModelManifest& message, MutableBytes out) {
   return encode_flat(message, out);
 }
 Result<std::size_t> encode(const Problem& message, MutableBytes out) {
+  return encode_flat(message, out);
+}
+Result<std::size_t> encode(const GatewayTime& message, MutableBytes out) {
   return encode_flat(message, out);
 }
 Result<std::size_t> encode(const DeviceCredentials& message, MutableBytes out) {

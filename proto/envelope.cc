@@ -20,6 +20,14 @@ skep_SignedRoundPlan bind_signed_round_plan(Views& views) {
 }
 
 template <typename Views>
+skep_SignedTime bind_signed_time(Views& views) {
+  skep_SignedTime raw{};
+  bind(raw.time, views.time);
+  bind(raw.signature, views.signature);
+  return raw;
+}
+
+template <typename Views>
 skep_SealedUpdate bind_sealed_update(Views& views) {
   skep_SealedUpdate raw{};
   bind(raw.header, views.header);
@@ -63,6 +71,23 @@ Result<std::size_t> encode(const SignedRoundPlan& message, MutableBytes out) {
   if (check(message) != Status::kOk) return Status::kInvalidArgument;
   const skep_SignedRoundPlan raw = bind_signed_round_plan(message);
   return encode_message(skep_SignedRoundPlan_fields, &raw, out);
+}
+
+Result<SignedTime> decode_signed_time(Bytes bytes) {
+  if (bytes.size() > kMaxSignedTimeBytes) return Status::kTooLarge;
+  SignedTime message;
+  skep_SignedTime raw = bind_signed_time(message);
+  SKEP_TRY(decode_message(bytes, skep_SignedTime_fields, &raw));
+  raw = bind_signed_time(std::as_const(message));
+  SKEP_TRY(check_canonical(bytes, skep_SignedTime_fields, &raw));
+  SKEP_TRY(check(message));
+  return message;
+}
+
+Result<std::size_t> encode(const SignedTime& message, MutableBytes out) {
+  if (check(message) != Status::kOk) return Status::kInvalidArgument;
+  const skep_SignedTime raw = bind_signed_time(message);
+  return encode_message(skep_SignedTime_fields, &raw, out);
 }
 
 Result<SealedUpdate> decode_sealed_update(Bytes bytes) {

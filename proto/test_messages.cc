@@ -134,6 +134,20 @@ Receipt receipt() {
   return receipt;
 }
 
+GatewayTime gateway_time() {
+  GatewayTime time{};
+  time.version = 1;
+  fill(time.federation, 1);
+  fill(time.nonce, 0xa0);
+  time.unix_s = 1'795'305'600;
+  return time;
+}
+
+SignedTime signed_time() {
+  static const Buffer kTime = encoded(gateway_time());
+  return {.time = kTime, .signature = pattern(kSignatureBytes)};
+}
+
 ModelManifest model_manifest() {
   ModelSpec spec;
   spec.inputs = 64;
@@ -220,6 +234,8 @@ template Buffer encoded(const ModelManifest&);
 template Buffer encoded(const ModelPackage&);
 template Buffer encoded(const ModelPatch&);
 template Buffer encoded(const Problem&);
+template Buffer encoded(const GatewayTime&);
+template Buffer encoded(const SignedTime&);
 template Buffer encoded(const DeviceCredentials&);
 
 std::vector<Decoder> decoders() {
@@ -241,6 +257,10 @@ std::vector<Decoder> decoders() {
       make_decoder<ModelPatch>("ModelPatch", model_patch(),
                                {decode_model_patch, kMaxPackageBytes, true}),
       make_decoder<Problem>("Problem", problem(), {decode_problem, kMaxProblemBytes, true}),
+      make_decoder<GatewayTime>("GatewayTime", gateway_time(),
+                                {decode_gateway_time, kMaxGatewayTimeBytes, true}),
+      make_decoder<SignedTime>("SignedTime", signed_time(),
+                               {decode_signed_time, kMaxSignedTimeBytes, false}),
       make_decoder<DeviceCredentials>("DeviceCredentials", device_credentials(),
                                       {decode_credentials, kMaxDeviceCredentialsBytes, true}),
   };

@@ -23,6 +23,8 @@ ModelManifest model_manifest();
 ModelPackage model_package();
 ModelPatch model_patch();
 Problem problem();
+GatewayTime gateway_time();
+SignedTime signed_time();
 DeviceCredentials device_credentials();
 
 /// The bytes of a message; empty, and the running test fails, if it does not encode.

@@ -31,6 +31,7 @@ Result<Bytes> prefix_of(Domain domain) {
   static constexpr std::uint8_t kSealedUpdate[] = "skep sealed update v1";
   static constexpr std::uint8_t kModelManifest[] = "skep model manifest v1";
   static constexpr std::uint8_t kAuditHead[] = "skep audit head v1";
+  static constexpr std::uint8_t kGatewayTime[] = "skep gateway time v1";
   switch (domain) {
     case Domain::kRoundPlan:
       return Bytes(kRoundPlan);
@@ -40,6 +41,8 @@ Result<Bytes> prefix_of(Domain domain) {
       return Bytes(kModelManifest);
     case Domain::kAuditHead:
       return Bytes(kAuditHead);
+    case Domain::kGatewayTime:
+      return Bytes(kGatewayTime);
   }
   return Status::kInvalidArgument;
 }

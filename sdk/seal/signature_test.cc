@@ -20,7 +20,7 @@ using testing::take;
 using testing::to_hex;
 
 constexpr Domain kDomains[] = {Domain::kRoundPlan, Domain::kSealedUpdate, Domain::kModelManifest,
-                               Domain::kAuditHead};
+                               Domain::kAuditHead, Domain::kGatewayTime};
 constexpr char kOrder[] = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
 
 // RFC 6979, A.2.5.
@@ -58,7 +58,8 @@ TEST(Signature, IsOverPrefixZeroByteAndMessage) {
       {Domain::kRoundPlan, "skep round plan v1"},
       {Domain::kSealedUpdate, "skep sealed update v1"},
       {Domain::kModelManifest, "skep model manifest v1"},
-      {Domain::kAuditHead, "skep audit head v1"}};
+      {Domain::kAuditHead, "skep audit head v1"},
+      {Domain::kGatewayTime, "skep gateway time v1"}};
   for (const auto& [domain, prefix] : prefixes) {
     const Sha256Digest digest = take(sha256(bytes_of(prefix + '\0' + "message")));
     EXPECT_EQ(take(key.sign(domain, bytes_of("message"))), take(sign_digest(key, digest)));

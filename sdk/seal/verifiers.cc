@@ -18,4 +18,11 @@ Result<VerifiedManifest> ManifestVerifier::verify(const wire::PackageHead& head,
   return VerifiedManifest(manifest);
 }
 
+Result<VerifiedTime> TimeVerifier::verify(Bytes message, const VerifyingKey& key) {
+  SKEP_ASSIGN_OR_RETURN(const wire::SignedTime envelope, wire::decode_signed_time(message));
+  SKEP_TRY(key.verify(Domain::kGatewayTime, envelope.time, envelope.signature));
+  SKEP_ASSIGN_OR_RETURN(const wire::GatewayTime time, wire::decode_gateway_time(envelope.time));
+  return VerifiedTime(time);
+}
+
 }  // namespace skep::seal

@@ -142,6 +142,11 @@ struct CoapEndpoint::Callbacks {
                      coap_pdu_t* response) {
     guarded(response, [&] { self(session).post_update(session, request, response); });
   }
+  static void time(coap_resource_t* /*resource*/, coap_session_t* session,
+                   const coap_pdu_t* request, const coap_string_t* /*query*/,
+                   coap_pdu_t* response) {
+    guarded(response, [&] { self(session).post_time(session, request, response); });
+  }
   static void unknown(coap_resource_t* /*resource*/, coap_session_t* /*session*/,
                       const coap_pdu_t* /*request*/, const coap_string_t* /*query*/,
                       coap_pdu_t* response) {
@@ -184,8 +189,8 @@ struct CoapEndpoint::Callbacks {
 CoapEndpoint::CoapEndpoint(const CoapAddress& address, const pki::FederationPaths& paths,
                            const std::filesystem::path& database,
                            coordinator::Coordinator& coordinator, intake::Intake& intake,
-                           AuditLog& audit_log, enrolment::Registrar* registrar,
-                           const CoapSettings& settings)
+                           AuditLog& audit_log, TimeSigner time_signer,
+                           enrolment::Registrar* registrar, const CoapSettings& settings)
     : coordinator_(coordinator),
       intake_(intake),
       audit_log_(audit_log),
@@ -194,6 +199,7 @@ CoapEndpoint::CoapEndpoint(const CoapAddress& address, const pki::FederationPath
       budget_(settings.limits.requests_per_minute),
       sessions_(database),
       models_(coordinator, settings.patch_depth),
+      time_signer_(std::move(time_signer)),
       listen_(address.listen) {
   coap_startup();
   context_.reset(coap_new_context(nullptr));
@@ -279,6 +285,7 @@ void CoapEndpoint::add_resources() {
   coap_resource_set_get_observable(round_resource_, 1);
   add(wire::kModelPath, 0, COAP_REQUEST_GET, &Callbacks::model);
   add(wire::kUpdatesPath, 0, COAP_REQUEST_POST, &Callbacks::update);
+  add(wire::kTimePath, 0, COAP_REQUEST_POST, &Callbacks::time);
 
   coap_resource_t* unknown = coap_resource_unknown_init(&Callbacks::unknown);
   if (unknown == nullptr) throw std::runtime_error("libcoap has no memory for a resource");
@@ -594,6 +601,20 @@ void CoapEndpoint::post_update(coap_session_t* session, const coap_pdu_t* reques
                   "update: at most " + std::to_string(kMaxUpdateBytes) + " bytes", 0);
       break;
   }
+}
+
+void CoapEndpoint::post_time(coap_session_t* session, const coap_pdu_t* request,
+                             coap_pdu_t* response) {
+  if (identify_or_refuse(session, response) == nullptr) return;
+  const Bytes nonce = payload_of(request);
+  if (nonce.size() != wire::kNonceBytes) {
+    return set_problem(response, Status::kMalformed,
+                       "nonce: expected " + std::to_string(wire::kNonceBytes) + " bytes", 0);
+  }
+  const std::vector<std::uint8_t> signed_time = time_signer_.answer(nonce);
+  coap_pdu_set_code(response, static_cast<coap_pdu_code_t>(wire::kCodeContent));
+  add_uint_option(response, COAP_OPTION_CONTENT_FORMAT, wire::kContentFormat);
+  coap_add_data(response, signed_time.size(), signed_time.data());
 }
 
 void CoapEndpoint::submit(DeviceSession& sender, coap_session_t* session, const coap_pdu_t* request,

@@ -27,6 +27,7 @@
 #include "skep/intake/intake.h"
 #include "skep/pki/federation.h"
 #include "skep/pki/secret_bytes.h"
+#include "time_signer.h"
 
 namespace skep::app {
 
@@ -75,8 +76,8 @@ class CoapEndpoint {
   /// address if it cannot be listened on; StoreError. Without `registrar` nobody is enrolled here.
   CoapEndpoint(const CoapAddress& address, const pki::FederationPaths& paths,
                const std::filesystem::path& database, coordinator::Coordinator& coordinator,
-               intake::Intake& intake, AuditLog& audit_log, enrolment::Registrar* registrar,
-               const CoapSettings& settings);
+               intake::Intake& intake, AuditLog& audit_log, TimeSigner time_signer,
+               enrolment::Registrar* registrar, const CoapSettings& settings);
 
   /// Closes all sessions.
   ~CoapEndpoint();
@@ -131,6 +132,7 @@ class CoapEndpoint {
   void get_model(coap_session_t* session, const coap_pdu_t* request, const coap_string_t* query,
                  coap_pdu_t* response);
   void post_update(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response);
+  void post_time(coap_session_t* session, const coap_pdu_t* request, coap_pdu_t* response);
   void submit(DeviceSession& sender, coap_session_t* session, const coap_pdu_t* request,
               coap_pdu_t* response);
 
@@ -169,6 +171,7 @@ class CoapEndpoint {
   SessionDirectory sessions_;
   ServedModels models_;
   std::optional<EstResources> est_;  ///< Outlives the context, whose sessions end with it.
+  TimeSigner time_signer_;
   CoapCounters counters_;
 
   // libcoap keeps pointers to these.

@@ -94,6 +94,10 @@ std::unique_ptr<enrolment::Registrar> make_registrar(const Config& config,
   return std::make_unique<enrolment::Registrar>(paths, config.database, config.certificate_days);
 }
 
+store::FederationId federation_of(const std::filesystem::path& database) {
+  return store::Store::open(database).federation();
+}
+
 intake::Settings intake_settings(const Config& config) {
   intake::Settings settings;
   settings.workers = config.intake_workers;
@@ -121,8 +125,9 @@ class Daemon::Engine {
         intake_(config.database, intake_settings(config), aggregation_key_, coordinator_),
         registrar_(make_registrar(config, paths_)),
         endpoint_({.listen = config.listen, .port = config.port}, paths_, config.database,
-                  coordinator_, intake_, audit_log_, registrar_.get(),
-                  {.patch_depth = config.patch_depth, .limits = config.limits}) {
+                  coordinator_, intake_, audit_log_,
+                  TimeSigner(signing_key_, federation_of(config.database), unix_now_s),
+                  registrar_.get(), {.patch_depth = config.patch_depth, .limits = config.limits}) {
     coordinator_.on_plan_changed([this] { signal_plan_changed(); });
     for (const int fd : {endpoint_.wait_fd(), intake_.answers_fd(), plan_changed_.get(),
                          signals_.get(), timer_.get()}) {

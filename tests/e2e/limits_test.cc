@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <ctime>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,7 +18,10 @@
 #include <thread>
 #include <vector>
 
+#include "skep/demo/federated_data.h"
+#include "skep/process/process.h"
 #include "skep/seal/crypto.h"
+#include "skep/seal/verifiers.h"
 #include "skep/wire/resources.h"
 #include "support/gateway.h"
 #include "support/test_client.h"
@@ -257,6 +261,50 @@ TEST_F(LimitsTest, SessionsOfAnAddressAreBounded) {
   EXPECT_GE(limit_count("handshakes_refused"), 1U);
   clients.pop_back();
   EXPECT_EQ(code_text(connect(bees[3])->get(wire::kRoundPath).code), "2.05");
+}
+
+TEST_F(LimitsTest, TheGatewaySignsItsTimeForOneQuestion) {
+  const auto bee = gateway_.enrol("bee");
+  gateway_.start();
+  const auto key = seal::VerifyingKey::from_bytes(bee.model_signing_key);
+  ASSERT_TRUE(key.ok());
+  const auto client = connect(bee);
+  const auto ask = [&](const Buffer& nonce) {
+    return client->request({.method = COAP_REQUEST_CODE_POST,
+                            .path = wire::kTimePath,
+                            .query = "",
+                            .options = {},
+                            .payload = nonce});
+  };
+  for (const std::uint8_t first : {std::uint8_t{1}, std::uint8_t{2}}) {
+    const Buffer nonce(wire::kNonceBytes, first);
+    const auto before = static_cast<std::uint64_t>(std::time(nullptr));
+    const Answer answer = ask(nonce);
+    ASSERT_EQ(code_text(answer.code), "2.05");
+    const auto time = seal::TimeVerifier::verify(answer.payload, *key);
+    ASSERT_TRUE(time.ok()) << to_string(time.status());
+    EXPECT_TRUE(std::ranges::equal((*time)->nonce, nonce));
+    EXPECT_TRUE(std::ranges::equal((*time)->federation, bee.federation));
+    EXPECT_GE((*time)->unix_s, before);
+    EXPECT_LE((*time)->unix_s, static_cast<std::uint64_t>(std::time(nullptr)));
+  }
+  for (const std::size_t length : {0U, 15U, 17U, 500U}) {
+    EXPECT_EQ(code_text(ask(Buffer(length, 1)).code), "4.00") << length;
+  }
+
+  // A device that asks before anything else.
+  const auto samples = gateway_.directory() / "samples.csv";
+  demo::write_csv(samples, made_up_digits(20, 1));
+  const auto log = gateway_.directory() / "bee.log";
+  const process::Process device({SKEP_BIN_DIR "/skep-device", "--check-dates", "--credentials",
+                                 gateway_.directory() / "devices/bee.cred", "--samples", samples,
+                                 "--flash", gateway_.directory() / "bee.flash"},
+                                log);
+  EXPECT_TRUE(wait_until([&] {
+    const std::string text = process::read_text(log);
+    const auto checked = text.find("\"DatesChecked\"");
+    return checked != std::string::npos && text.find("\"Connected\"", checked) != std::string::npos;
+  })) << process::read_text(log);
 }
 
 // Whoever recorded bee's update can make nothing of it, at any later time.

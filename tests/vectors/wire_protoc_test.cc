@@ -77,6 +77,8 @@ Buffer through_our_codec(const std::string& message, const Buffer& bytes) {
   if (message == "skep.SealedUpdate") return reencoded(decode_sealed_update(bytes));
   if (message == "skep.Update") return reencoded(decode_update(bytes));
   if (message == "skep.Receipt") return reencoded(decode_receipt(bytes));
+  if (message == "skep.GatewayTime") return reencoded(decode_gateway_time(bytes));
+  if (message == "skep.SignedTime") return reencoded(decode_signed_time(bytes));
   if (message == "skep.ModelManifest") return reencoded(decode_model_manifest(bytes));
   if (message == "skep.ModelPatch") return reencoded(decode_model_patch(bytes));
   if (message == "skep.Problem") return reencoded(decode_problem(bytes));

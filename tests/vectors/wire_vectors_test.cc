@@ -262,6 +262,26 @@ TEST(WireVectors, Problem) {
   EXPECT_EQ(encoded(make_problem(Status::kWrongRound, problem->detail)), bytes);
 }
 
+TEST(WireVectors, GatewayTime) {
+  const Buffer bytes = read_vector("gateway_time_v1");
+  const Result<GatewayTime> time = decode_gateway_time(bytes);
+  ASSERT_TRUE(time.ok()) << to_string(time.status());
+  EXPECT_EQ(time->version, 1U);
+  EXPECT_EQ(copy(time->federation), kFederation);
+  EXPECT_EQ(copy(time->nonce), kNonce);
+  EXPECT_EQ(time->unix_s, 1795305600U);
+  EXPECT_EQ(encoded(*time), bytes);
+}
+
+TEST(WireVectors, SignedTime) {
+  const Buffer bytes = read_vector("signed_time_v1");
+  const Result<SignedTime> message = decode_signed_time(bytes);
+  ASSERT_TRUE(message.ok()) << to_string(message.status());
+  EXPECT_EQ(copy(message->time), read_vector("gateway_time_v1"));
+  EXPECT_EQ(copy(message->signature), counting(0xc0, 64));
+  EXPECT_EQ(encoded(*message), bytes);
+}
+
 TEST(WireVectors, DeviceCredentials) {
   const Buffer bytes = read_vector("device_credentials_v1");
   const Result<DeviceCredentials> credentials = decode_device_credentials(bytes);

@@ -93,13 +93,13 @@ void forget(store::Store& store, const std::string& name, const audit::Actor& wh
   store::Transaction transaction(store);
   const auto known = store.device(name);
   store.forget_device(name, now);
-  store.append_audit(
-      {.unix_s = now,
-       .event = audit::Event::kDeviceForgotten,
-       .actor = who,
-       .subject = "device " + name,
-       .before = recorded(known->revoked ? "revoked" : "enrolled", known->certificate_der),
-       .after = "forgotten; its keys are revoked"});
+  store.append_audit({.unix_s = now,
+                      .event = audit::Event::kDeviceForgotten,
+                      .actor = who,
+                      .subject = "device " + name,
+                      .before = enrolment::with_certificate(known->revoked ? "revoked" : "enrolled",
+                                                            known->certificate_der),
+                      .after = "forgotten; its keys are revoked"});
   transaction.commit();
 }
 

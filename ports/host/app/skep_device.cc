@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "date_check.h"
 #include "skep/device.h"
 #include "skep/port_host/csv_samples.h"
 #include "skep/port_host/file_flash.h"
@@ -39,6 +40,7 @@ struct Options {
   std::uint32_t backoff_first_ms = 1'000;
   std::uint32_t backoff_longest_ms = 60'000;
   std::uint32_t ack_timeout_ms = 2'000;
+  bool check_dates = false;
 };
 
 // Q16.16 in nats.
@@ -115,12 +117,25 @@ Options parse(int argc, char** argv) {
   app.add_option("--ack-timeout-ms", options.ack_timeout_ms, "CoAP ACK_TIMEOUT, at least 1000")
       ->check(CLI::Range(1'000, 60'000))
       ->capture_default_str();
+  app.add_flag("--check-dates", options.check_dates,
+               "First take the gateway's signed time, and check all certificates' dates by it");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     std::exit(app.exit(error));
   }
   return options;
+}
+
+// False if it was told to stop before the gateway said what time it is.
+bool dates_hold(const skep::DeviceConfig& config, const skep::Platform& platform,
+                skep::transport::CoapClient& client) {
+  const std::uint64_t unix_s =
+      skep::host_app::check_dates(config, platform, client, [] { return stop_requested != 0; });
+  if (unix_s == 0) return false;
+  std::puts(nlohmann::ordered_json{{"event", "DatesChecked"}, {"unix_s", unix_s}}.dump().c_str());
+  std::fflush(stdout);
+  return true;
 }
 
 void run(const Options& options) {
@@ -141,17 +156,20 @@ void run(const Options& options) {
        .device_private_key = skep::Bytes(credentials.device_private_key)},
       {.ack_timeout_ms = options.ack_timeout_ms, .max_retransmit = 4});
 
+  const skep::DeviceConfig config{
+      .credentials = credentials,
+      .training_seed = options.training_seed,
+      .samples_per_poll = 16,
+      .refresh_ms = options.refresh_ms,
+      .answer_timeout_ms = options.answer_timeout_ms,
+      .backoff = {.first_ms = options.backoff_first_ms, .longest_ms = options.backoff_longest_ms}};
+  const skep::Platform platform{clock, entropy, flash, samples};
+  if (options.check_dates && !dates_hold(config, platform, client)) return;
+
   std::vector<std::uint64_t> workspace(options.workspace_kib * 1024 / sizeof(std::uint64_t));
   JsonLines events;
-  skep::Device device(
-      {.credentials = credentials,
-       .training_seed = options.training_seed,
-       .samples_per_poll = 16,
-       .refresh_ms = options.refresh_ms,
-       .answer_timeout_ms = options.answer_timeout_ms,
-       .backoff = {.first_ms = options.backoff_first_ms, .longest_ms = options.backoff_longest_ms}},
-      {clock, entropy, flash, samples}, client, std::as_writable_bytes(std::span(workspace)),
-      &events);
+  skep::Device device(config, platform, client, std::as_writable_bytes(std::span(workspace)),
+                      &events);
   if (const skep::Status status = device.start(); status != skep::Status::kOk) {
     throw std::runtime_error(std::string("the device cannot start: ") + skep::to_string(status));
   }

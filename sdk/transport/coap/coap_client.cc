@@ -2,6 +2,7 @@
 
 #include <coap3/coap.h>
 #include <mbedtls/platform_util.h>
+#include <mbedtls/ssl.h>
 
 #include <algorithm>
 #include <bit>
@@ -259,6 +260,16 @@ std::uint32_t CoapClient::next_timeout_ms() {
   const unsigned timeout_ms = do_due_work(context_);
   if (has_news_) return 0;
   return timeout_ms == 0 ? UINT32_MAX : timeout_ms;
+}
+
+Bytes CoapClient::peer_certificate() const {
+  if (state_ != SessionState::kEstablished) return {};
+  coap_tls_library_t library = COAP_TLS_LIBRARY_NOTLS;
+  const auto* tls =
+      static_cast<const mbedtls_ssl_context*>(coap_session_get_tls(session_, &library));
+  if (tls == nullptr || library != COAP_TLS_LIBRARY_MBEDTLS) return {};
+  const mbedtls_x509_crt* certificate = mbedtls_ssl_get_peer_cert(tls);
+  return certificate == nullptr ? Bytes{} : Bytes(certificate->raw.p, certificate->raw.len);
 }
 
 int CoapClient::wait_fd() const { return context_ == nullptr ? -1 : wait_descriptor(context_); }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -132,6 +133,14 @@ TEST_F(CoapClientTest, LargeBodyArrivesBlockByBlockInOrder) {
   EXPECT_EQ(body, server_->model);
   // The id is free again.
   EXPECT_EQ(client_->send(1, {.path = "model"}), Status::kOk);
+}
+
+TEST_F(CoapClientTest, ShowsTheGatewaysCertificate) {
+  EXPECT_TRUE(client_->peer_certificate().empty());
+  connect();
+  EXPECT_TRUE(std::ranges::equal(client_->peer_certificate(), gateway().certificate));
+  client_->close();
+  EXPECT_TRUE(client_->peer_certificate().empty());
 }
 
 TEST_F(CoapClientTest, ObserverHearsNotifications) {

@@ -58,6 +58,7 @@ using Receipt = skep_Receipt;
 using ModelManifest = skep_ModelManifest;
 using EvaluationMetrics = skep_EvaluationMetrics;
 using Problem = skep_Problem;
+using GatewayTime = skep_GatewayTime;
 using DeviceCredentials = skep_DeviceCredentials;
 
 // Messages with members of any length: views into the decoded buffer, which must outlive them.
@@ -71,6 +72,11 @@ struct SealedUpdate {
   Bytes enc;         ///< kP256PointBytes or kX25519KeyBytes.
   Bytes ciphertext;  ///< More than kAeadTagBytes.
   Bytes signature;   ///< kSignatureBytes.
+};
+
+struct SignedTime {
+  Bytes time;       ///< An encoded GatewayTime, not decoded yet: check the signature first.
+  Bytes signature;  ///< kSignatureBytes.
 };
 
 /// The version field is not here: encode() writes it, decode_update() checks it.
@@ -104,6 +110,8 @@ inline constexpr std::size_t kMaxUpdateHeaderBytes = skep_UpdateHeader_size;
 inline constexpr std::size_t kMaxReceiptBytes = skep_Receipt_size;
 inline constexpr std::size_t kMaxManifestBytes = 1152;
 inline constexpr std::size_t kMaxProblemBytes = skep_Problem_size;
+inline constexpr std::size_t kMaxGatewayTimeBytes = skep_GatewayTime_size;
+inline constexpr std::size_t kMaxSignedTimeBytes = 2 + kMaxGatewayTimeBytes + 2 + kSignatureBytes;
 inline constexpr std::size_t kMaxDeviceCredentialsBytes = skep_DeviceCredentials_size;
 
 /// The beginning of a ModelPackage that may lie in flash; its weights are only located.
@@ -131,6 +139,8 @@ struct PackageHead {
 Status read_model_manifest(Bytes bytes, ModelManifest& out);
 
 [[nodiscard]] Result<Problem> decode_problem(Bytes bytes);
+[[nodiscard]] Result<GatewayTime> decode_gateway_time(Bytes bytes);
+[[nodiscard]] Result<SignedTime> decode_signed_time(Bytes bytes);
 
 /// The result holds a private key: the caller wipes it after use.
 [[nodiscard]] Result<DeviceCredentials> decode_device_credentials(Bytes bytes);
@@ -157,6 +167,8 @@ Status read_model_package(const ByteSource& package, PackageHead& out);
 [[nodiscard]] Result<std::size_t> encode(const ModelPackage& message, MutableBytes out);
 [[nodiscard]] Result<std::size_t> encode(const ModelPatch& message, MutableBytes out);
 [[nodiscard]] Result<std::size_t> encode(const Problem& message, MutableBytes out);
+[[nodiscard]] Result<std::size_t> encode(const GatewayTime& message, MutableBytes out);
+[[nodiscard]] Result<std::size_t> encode(const SignedTime& message, MutableBytes out);
 [[nodiscard]] Result<std::size_t> encode(const DeviceCredentials& message, MutableBytes out);
 
 /// `message.ciphertext` may lie in `out` at sealed_ciphertext_offset(): a device then needs no

@@ -15,6 +15,8 @@ inline constexpr const char* kModelPath =
     "skep/v1/model";  ///< GET ?v=N, ETag: ModelPackage; ?v=N&from=M: that or a ModelPatch.
 inline constexpr const char* kUpdatesPath = "skep/v1/updates";  ///< POST: SealedUpdate → Receipt.
 
+inline constexpr const char* kTimePath = "skep/v1/time";  ///< POST: a nonce → SignedTime.
+
 /// Query of kModelPath: followed by the version in decimal.
 inline constexpr const char* kModelVersionQuery = "v=";
 

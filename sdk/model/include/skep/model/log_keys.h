@@ -11,6 +11,7 @@ enum class LogKey : std::uint8_t {
   kPendingUpdate = 1,  ///< PendingUpdate: what lies in its region.
   kRound = 2,          ///< skep::round: the last round that was answered, and the like.
   kObserver = 3,       ///< skep::round: what skep::observe learned (Observer::save).
+  kTimeFloor = 4,      ///< skep::round: what TrustedTime knows to be past.
 };
 
 }  // namespace skep::model

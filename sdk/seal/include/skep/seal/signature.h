@@ -36,6 +36,7 @@ enum class Domain : std::uint8_t {
   kSealedUpdate,   ///< "skep sealed update v1\0"
   kModelManifest,  ///< "skep model manifest v1\0"
   kAuditHead,      ///< "skep audit head v1\0"
+  kGatewayTime,    ///< "skep gateway time v1\0"
 };
 
 /// A private key: a volatile PSA key that is wiped when this object dies. Move-only.

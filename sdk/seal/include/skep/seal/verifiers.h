@@ -1,4 +1,4 @@
-// The only makers of verified plans and manifests: signature first, over the exact bytes, then
+// The only makers of verified plans, manifests and times: signature first, over the exact bytes, then
 // decoding. Nothing that is not authentic is ever interpreted.
 #pragma once
 
@@ -12,9 +12,11 @@ namespace skep::seal {
 
 class PlanVerifier;
 class ManifestVerifier;
+class TimeVerifier;
 
 using VerifiedPlan = Verified<wire::RoundPlan, PlanVerifier>;
 using VerifiedManifest = Verified<wire::ModelManifest, ManifestVerifier>;
+using VerifiedTime = Verified<wire::GatewayTime, TimeVerifier>;
 
 /// Threads, memory: as VerifyingKey::verify and the wire's decoders.
 class PlanVerifier {
@@ -31,6 +33,14 @@ class ManifestVerifier {
   /// digest is in the manifest.
   /// Errors: kBadSignature; those of wire::decode_model_manifest; kNoMemory; kCryptoFailed.
   static Result<VerifiedManifest> verify(const wire::PackageHead& head, const VerifyingKey& key);
+};
+
+class TimeVerifier {
+ public:
+  /// `message`: an encoded SignedTime. Says nothing about whose nonce it answers.
+  /// Errors: those of wire::decode_signed_time; kBadSignature; those of wire::decode_gateway_time;
+  /// kNoMemory; kCryptoFailed.
+  static Result<VerifiedTime> verify(Bytes message, const VerifyingKey& key);
 };
 
 }  // namespace skep::seal

@@ -51,6 +51,10 @@ class CoapClient final : public Client {
   void poll() override;
   [[nodiscard]] std::uint32_t next_timeout_ms() override;
 
+  /// The gateway's certificate in DER, as the handshake has verified it; empty without a session,
+  /// or if Mbed TLS does not keep it (MBEDTLS_SSL_KEEP_PEER_CERTIFICATE). Valid until close().
+  [[nodiscard]] Bytes peer_certificate() const;
+
   /// A file descriptor that becomes readable when poll() has something to do; −1 when closed.
   [[nodiscard]] int wait_fd() const;
 
