@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "skep/core/record_log.h"
-#include "skep/model/storage_layout.h"
-#include "skep/round/certificate_dates.h"
+#include "skep/round/device_log.h"
 #include "skep/round/trusted_time.h"
 #include "skep/seal/crypto.h"
+#include "skep/transport_coap/certificate_dates.h"
 #include "skep/wire/resources.h"
 
 namespace skep::host_app {
@@ -79,7 +79,7 @@ void wait(std::uint32_t ms, const std::function<bool()>& stop) {
 void check_all(const wire::DeviceCredentials& credentials, Bytes gateway_certificate,
                std::uint64_t now_unix_s) {
   const auto check = [&](const char* whose, Bytes certificate) {
-    require(round::check_certificate_dates(certificate, now_unix_s),
+    require(transport::check_certificate_dates(certificate, now_unix_s),
             std::string("the certificate of the ") + whose + " at the gateway's time " +
                 std::to_string(now_unix_s));
   };
@@ -101,11 +101,10 @@ round::TrustedTime make_time(const DeviceConfig& config, const Platform& platfor
 std::uint64_t check_dates(const DeviceConfig& config, const Platform& platform,
                           transport::CoapClient& client, const std::function<bool()>& stop) {
   require(seal::initialize_crypto(), "cryptography");
-  const auto layout = model::make_layout(platform.storage.geometry(), config.max_package_bytes,
-                                         config.max_update_bytes);
-  require(layout.status(), "the layout of the flash");
   RecordLog log(platform.storage);
-  require(log.open(layout->log), "the log in flash");
+  require(round::open_device_log(log, platform.storage, config.max_package_bytes,
+                                 config.max_update_bytes),
+          "the log in flash");
   round::TrustedTime time = make_time(config, platform, log);
   require(time.open(), "the floor of time in flash");
   round::Backoff backoff(config.backoff, platform.entropy);

@@ -6,7 +6,7 @@
 #include "skep/bytes.h"
 #include "skep/status.h"
 
-namespace skep::round {
+namespace skep::transport {
 
 /// Seconds since 1970, UTC; both ends are included.
 struct CertificateDates {
@@ -14,16 +14,15 @@ struct CertificateDates {
   std::uint64_t not_after_unix_s = 0;
 };
 
-/// Reads the validity of an X.509 certificate in DER (RFC 5280, section 4.1.2.5: UTCTime or
-/// GeneralizedTime, in the form with seconds and Z). Nothing else of it is judged: that it is
-/// authentic is for the handshake, or for whoever stored it.
+/// Reads the validity of an X.509 certificate in DER (RFC 5280, section 4.1.2.5). Nothing else of
+/// it is judged: that it is authentic is for the handshake, or for whoever stored it.
 ///
-/// No heap, stack < 200 B, never reads outside of `certificate_der`.
-/// Errors: kMalformed.
+/// Mbed TLS parses it, in its own memory.
+/// Errors: kMalformed, also for dates before 1970; kNoMemory.
 [[nodiscard]] Result<CertificateDates> read_certificate_dates(Bytes certificate_der);
 
 /// kOk if `now_unix_s` is within the certificate's dates.
-/// Errors: kRejected if it is not; kMalformed.
+/// Errors: kRejected if it is not; those of read_certificate_dates().
 Status check_certificate_dates(Bytes certificate_der, std::uint64_t now_unix_s);
 
-}  // namespace skep::round
+}  // namespace skep::transport
