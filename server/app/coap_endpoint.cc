@@ -235,7 +235,7 @@ CoapEndpoint::~CoapEndpoint() {
 void CoapEndpoint::set_up_dtls(const pki::FederationPaths& paths) {
   ca_pem_ = read_pem(paths.ca_certificate());
   certificate_pem_ = read_pem(paths.gateway_certificate());
-  const pki::SecretBytes key = pki::read_secret_file(paths.gateway_key(), kMaxPemBytes);
+  const pki::SecretBytes key = pki::load_private_pem(paths.gateway_key(), paths.passphrase.get());
   key_pem_ = std::make_unique<pki::SecretBytes>(key.size() + 1);
   std::ranges::copy(key.bytes(), key_pem_->data());
 

@@ -146,6 +146,16 @@ void read_paths(toml::table& root, const std::filesystem::path& file, Config& co
   admin.refuse_unknown();
 }
 
+void read_keys(Section section, Config& config) {
+  section.path("passphrase_file", config.passphrase_file);
+  section.text("passphrase_credential", config.passphrase_credential);
+  if (!config.passphrase_file.empty() && !config.passphrase_credential.empty()) {
+    section.fail(*section.find("passphrase_credential"), "passphrase_credential",
+                 "must not stand beside passphrase_file");
+  }
+  section.refuse_unknown();
+}
+
 void read_log(Section section, Config& config) {
   static const std::set<std::string> kLevels = {"trace", "debug", "info", "warn", "error"};
   section.text("level", config.log_level);
@@ -205,7 +215,7 @@ void read_limits(Section section, Limits& limits) {
 
 void refuse_unknown_sections(const toml::table& root, const std::filesystem::path& file) {
   static const std::set<std::string, std::less<>> kSections = {
-      "coap",       "store",   "admin",  "log",       "round",
+      "coap",       "store",   "admin",  "keys",      "log",   "round",
       "evaluation", "release", "intake", "enrolment", "limits"};
   for (const auto& [key, node] : root) {
     if (kSections.contains(key.str())) continue;
@@ -245,6 +255,7 @@ Config load_config(const std::filesystem::path& path) {
   config.directory = path.has_parent_path() ? path.parent_path() : ".";
   read_coap(Section(path, root, "coap"), config);
   read_paths(root, path, config);
+  read_keys(Section(path, root, "keys"), config);
   read_log(Section(path, root, "log"), config);
   read_round(Section(path, root, "round"), config.round);
 

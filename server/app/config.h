@@ -25,6 +25,9 @@ struct Config {
   std::uint16_t port = 5684;  ///< 0 = any free one.
   std::filesystem::path database;
   std::filesystem::path admin_socket;
+  std::filesystem::path
+      passphrase_file;                ///< Of the private keys; of this and the next at most one.
+  std::string passphrase_credential;  ///< Name in $CREDENTIALS_DIRECTORY.
   std::string log_level = "info";
   std::filesystem::path log_file;  ///< Empty = standard error.
   coordinator::Settings round;

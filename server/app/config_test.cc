@@ -55,6 +55,8 @@ port = 0
 database = "a.db"
 [admin]
 socket = "/run/x.sock"
+[keys]
+passphrase_file = "../secret"
 [log]
 level = "debug"
 file = "skepd.log"
@@ -98,6 +100,7 @@ sessions_per_address = 23
   EXPECT_EQ(config.port, 0);
   EXPECT_EQ(config.database, directory_.path() / "a.db");
   EXPECT_EQ(config.admin_socket, "/run/x.sock");
+  EXPECT_EQ(config.passphrase_file, directory_.path() / "../secret");
   EXPECT_EQ(config.log_level, "debug");
   EXPECT_EQ(config.log_file, directory_.path() / "skepd.log");
   EXPECT_EQ(config.round.quorum, 3U);
@@ -143,6 +146,9 @@ TEST_F(ConfigTest, RefusesValuesOutOfRange) {
   EXPECT_THAT(error_of("[coap]\nport = 65536\n"), HasSubstr(":2: coap.port must be an integer"));
   EXPECT_THAT(error_of("[coap]\nport = \"5684\"\n"), HasSubstr("coap.port"));
   EXPECT_THAT(error_of("[coap]\nlisten = \"localhost\"\n"), HasSubstr("coap.listen"));
+  EXPECT_THAT(error_of("[keys]\npassphrase_file = \"a\"\npassphrase_credential = \"b\"\n"),
+              HasSubstr(":3: keys.passphrase_credential must not stand beside passphrase_file"));
+  EXPECT_EQ(load("[keys]\npassphrase_credential = \"b\"\n").passphrase_credential, "b");
   EXPECT_THAT(error_of("[log]\nlevel = \"loud\"\n"), HasSubstr("log.level"));
   EXPECT_THAT(error_of("[round]\nquorum = 0\n"), HasSubstr("round.quorum"));
   EXPECT_THAT(error_of("[round]\nquorum = 2\nminimum_updates = 3\n"), HasSubstr("round.quorum"));

@@ -26,6 +26,7 @@
 #include "skep/pki/directory_lock.h"
 #include "skep/pki/federation.h"
 #include "skep/pki/keys.h"
+#include "skep/pki/passphrase.h"
 #include "skep/seal/crypto.h"
 #include "skep/seal/envelope.h"
 #include "skep/seal/signature.h"
@@ -74,15 +75,31 @@ void drain(int fd) {
   [[maybe_unused]] const ssize_t result = ::read(fd, &count, sizeof count);
 }
 
-seal::SigningKey load_signing_key(const std::filesystem::path& path) {
-  const pki::PrivateKey stored = pki::PrivateKey::load(path);
+pki::FederationPaths paths_of(const Config& config) {
+  pki::FederationPaths paths{config.directory};
+  if (!config.passphrase_file.empty()) {
+    paths.passphrase =
+        std::make_shared<const pki::Passphrase>(pki::Passphrase::from_file(config.passphrase_file));
+  } else if (!config.passphrase_credential.empty()) {
+    paths.passphrase = std::make_shared<const pki::Passphrase>(
+        pki::Passphrase::from_credential(config.passphrase_credential));
+  } else {
+    spdlog::warn("the private keys are not encrypted: [keys] in skepd.toml names no passphrase");
+  }
+  return paths;
+}
+
+seal::SigningKey load_signing_key(const pki::FederationPaths& paths) {
+  const std::filesystem::path path = paths.signing_key();
+  const pki::PrivateKey stored = pki::PrivateKey::load(path, paths.passphrase.get());
   auto key = seal::SigningKey::from_bytes(stored.scalar());
   if (!key.ok()) throw std::runtime_error(path.string() + ": " + to_string(key.status()));
   return std::move(*key);
 }
 
-seal::AggregationKey load_aggregation_key(const std::filesystem::path& path) {
-  const pki::PrivateKey stored = pki::PrivateKey::load(path);
+seal::AggregationKey load_aggregation_key(const pki::FederationPaths& paths) {
+  const std::filesystem::path path = paths.aggregation_key();
+  const pki::PrivateKey stored = pki::PrivateKey::load(path, paths.passphrase.get());
   auto key = seal::AggregationKey::from_bytes(seal::Kem::kP256HkdfSha256, stored.scalar());
   if (!key.ok()) throw std::runtime_error(path.string() + ": " + to_string(key.status()));
   return std::move(*key);
@@ -115,10 +132,10 @@ void block_stop_signals() {
 class Daemon::Engine {
  public:
   explicit Engine(const Config& config)
-      : paths_{config.directory},
+      : paths_(paths_of(config)),
         lock_(config.directory),
-        signing_key_(load_signing_key(paths_.signing_key())),
-        aggregation_key_(load_aggregation_key(paths_.aggregation_key())),
+        signing_key_(load_signing_key(paths_)),
+        aggregation_key_(load_aggregation_key(paths_)),
         audit_log_(config.database, signing_key_, config.text, unix_now_s),
         coordinator_(config.database, config.round,
                      {.signing = signing_key_, .aggregation = aggregation_key_}, unix_now_s()),

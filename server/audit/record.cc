@@ -76,6 +76,8 @@ const char* to_string(Event event) {
       return "database_restored";
     case Event::kDeviceForgotten:
       return "device_forgotten";
+    case Event::kKeysEncrypted:
+      return "keys_encrypted";
   }
   return "unknown";
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "encrypted_key.h"
 #include "mbedtls_support.h"
 #include "skep/pki/files.h"
 
@@ -42,6 +43,16 @@ void require_reachable(const GatewayEndpoint& gateway, const FederationPaths& pa
   if (gateway.port == 0) throw PkiError("a gateway's port is 1 to 65535");
 }
 
+// A call that was interrupted has left some keys under the new passphrase.
+SecretBytes open_key(const std::filesystem::path& path, const FederationPaths& paths,
+                     const Passphrase& passphrase) {
+  try {
+    return load_private_pem(path, &passphrase);
+  } catch (const PkiError&) {
+    return load_private_pem(path, paths.passphrase.get());
+  }
+}
+
 }  // namespace
 
 FederationId new_federation_id() {
@@ -67,6 +78,22 @@ void create_keys(const FederationPaths& paths, const FederationId& id, const Gat
   aggregation_key.save(paths.aggregation_key());
 }
 
+std::vector<std::string> encrypt_keys(const FederationPaths& paths, const Passphrase& passphrase) {
+  std::vector<std::pair<std::filesystem::path, SecretBytes>> encrypted;
+  for (const std::filesystem::path& path :
+       {paths.ca_key(), paths.gateway_key(), paths.signing_key(), paths.aggregation_key()}) {
+    if (!std::filesystem::exists(path)) continue;  // ca.key may be kept elsewhere.
+    encrypted.emplace_back(path,
+                           encrypt_key(open_key(path, paths, passphrase).bytes(), passphrase));
+  }
+  std::vector<std::string> names;
+  for (const auto& [path, pem] : encrypted) {
+    replace_file(path, pem.bytes(), Access::kSecret);
+    names.push_back(path.filename().string());
+  }
+  return names;
+}
+
 Credentials::~Credentials() { wipe(&message, sizeof message); }
 
 Certificate enrol_device(const FederationPaths& paths, const FederationId& id,
@@ -74,7 +101,7 @@ Certificate enrol_device(const FederationPaths& paths, const FederationId& id,
                          Credentials& out) {
   require_reachable(gateway, paths);
   const Certificate ca = load_certificate(paths.ca_certificate());
-  const PrivateKey ca_key = PrivateKey::load(paths.ca_key());
+  const PrivateKey ca_key = PrivateKey::load(paths.ca_key(), paths.passphrase.get());
   const PublicKey signing_key = load_public_key(paths.verifying_key());
   const PrivateKey device_key = PrivateKey::generate();
   Certificate certificate = issue_device(ca, ca_key, device_key.public_key(), name);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 
+#include "encrypted_key.h"
 #include "mbedtls_support.h"
 #include "skep/pki/files.h"
 
@@ -65,9 +66,20 @@ PrivateKey PrivateKey::from_scalar(std::span<const std::uint8_t, kScalarBytes> s
   return key;
 }
 
-PrivateKey PrivateKey::load(const std::filesystem::path& path) {
+SecretBytes load_private_pem(const std::filesystem::path& path, const Passphrase* passphrase) {
+  SecretBytes pem = read_secret_file(path, kMaxKeyFileBytes);
+  if (!is_encrypted(pem.bytes())) return pem;
+  if (passphrase == nullptr) {
+    throw PkiError(path.string() +
+                   " is encrypted, and no passphrase is configured: expected one in [keys] of "
+                   "skepd.toml");
+  }
+  return decrypt_key(pem.bytes(), *passphrase, path);
+}
+
+PrivateKey PrivateKey::load(const std::filesystem::path& path, const Passphrase* passphrase) {
   start_crypto();
-  const SecretBytes text = with_terminator(read_secret_file(path, kMaxKeyFileBytes));
+  const SecretBytes text = with_terminator(load_private_pem(path, passphrase));
   const std::string what = path.string() + " is not a P-256 private key in PEM";
   PkContext pk;
   check(mbedtls_pk_parse_key(pk.get(), text.bytes().data(), text.size(), nullptr, 0, random_source,

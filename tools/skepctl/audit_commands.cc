@@ -96,7 +96,7 @@ Answer audit_head(const fs::path& directory) {
   const FederationDirectory federation(directory);
   store::Store store = federation.open_store();
   const auto head =
-      store.sign_audit_head(load_signing_key(federation.paths().signing_key()), now_unix_s());
+      store.sign_audit_head(load_signing_key(federation.with_passphrase()), now_unix_s());
   if (!head) throw CommandError(Status::kNotFound, "the audit log has no record yet");
   const std::string text = audit::to_text(*head);
   return {{{"number", head->head.number},

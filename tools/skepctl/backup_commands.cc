@@ -4,7 +4,6 @@
 #include "audit_commands.h"
 #include "commands.h"
 #include "federation_directory.h"
-#include "skep/pki/directory_lock.h"
 #include "skep/release/package.h"
 
 namespace skep::skepctl {
@@ -41,12 +40,6 @@ std::string describe_for_people(const store::Snapshot& snapshot) {
          std::to_string(snapshot.audit_number);
 }
 
-pki::DirectoryLock lock(const FederationDirectory& federation) try {
-  return pki::DirectoryLock(federation.paths().root);
-} catch (const std::runtime_error& error) {
-  throw CommandError(Status::kBusy, std::string(error.what()) + ": stop it before a restore");
-}
-
 }  // namespace
 
 Answer back_up(const fs::path& directory, const fs::path& file) {
@@ -71,7 +64,7 @@ Answer backup_check(const fs::path& directory, const fs::path& file) {
 
 Answer restore(const fs::path& directory, const fs::path& file) {
   const FederationDirectory federation(directory);
-  const pki::DirectoryLock alone = lock(federation);
+  const pki::DirectoryLock alone = federation.take();
   const store::Snapshot snapshot = check(federation, file);
   const fs::path path = fs::absolute(file).lexically_normal();
   store::Store::restore(path, federation.database(), local_operator(), now_unix_s());

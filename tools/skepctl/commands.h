@@ -103,6 +103,11 @@ Answer audit_head(const std::filesystem::path& directory);
 /// `kept` is a file with a line of audit_head(), or empty. What is wrong is an error.
 Answer audit_verify(const std::filesystem::path& directory, const std::filesystem::path& kept);
 
+/// Encrypts the private keys, which may be encrypted already, under the passphrase in the file.
+/// skepd must not run.
+Answer keys_encrypt(const std::filesystem::path& directory,
+                    const std::filesystem::path& passphrase_file);
+
 /// Has skepd write a backup of its database into the new file.
 Answer back_up(const std::filesystem::path& directory, const std::filesystem::path& file);
 /// Whether a restore could use the file: whole, of a known schema, its audit log and its model

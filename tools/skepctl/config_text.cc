@@ -85,6 +85,8 @@ std::string config_text(const InitOptions& options, const std::string& holdout) 
   toml.text("database", "skep.db", "SQLite");
   toml.table("admin");
   toml.text("socket", "skepd.sock", "Unix domain socket, mode 0600, for skepctl");
+  toml.table("keys");
+  toml.text("passphrase_file", "", "of the private keys (skepctl keys encrypt); empty = none");
   toml.table("log");
   toml.text("level", "info", "trace, debug, info, warn, error");
   toml.text("file", "", "JSON lines; empty = standard error");

@@ -228,8 +228,8 @@ Answer device_add(const fs::path& directory, const DeviceAddOptions& options) {
 
   pki::Credentials credentials;
   const pki::GatewayEndpoint gateway = endpoint(federation, options);
-  const pki::Certificate certificate =
-      pki::enrol_device(federation.paths(), store.federation(), options.name, gateway, credentials);
+  const pki::Certificate certificate = pki::enrol_device(
+      federation.with_passphrase(), store.federation(), options.name, gateway, credentials);
   // The file first: credentials that nobody enrolled are harmless, a device without is not.
   pki::save_credentials(out, credentials);
   try {
@@ -313,7 +313,8 @@ Answer device_forget(const fs::path& directory, const std::string& name) {
 Answer device_crl(const fs::path& directory, const CrlOptions& options) {
   const FederationDirectory federation(directory);
   const pki::Certificate ca = pki::load_certificate(federation.paths().ca_certificate());
-  const pki::PrivateKey ca_key = pki::PrivateKey::load(federation.paths().ca_key());
+  const pki::FederationPaths paths = federation.with_passphrase();
+  const pki::PrivateKey ca_key = pki::PrivateKey::load(paths.ca_key(), paths.passphrase.get());
   store::Store store = federation.open_store();
   pki::RevocationList list;
   list.this_update_unix_s = now_unix_s();

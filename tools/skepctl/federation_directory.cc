@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <ctime>
+#include <memory>
 
 #include "answer.h"
 #include "skep/audit/operator.h"
@@ -51,11 +52,32 @@ FederationDirectory::FederationDirectory(const fs::path& root) : paths_{root} {
   const toml::table config = parse_config(paths_.config());
   database_ = root / value_or<std::string>(config, "store", "database", "skep.db");
   admin_socket_ = root / value_or<std::string>(config, "admin", "socket", "skepd.sock");
+  const auto passphrase_file = value_or<std::string>(config, "keys", "passphrase_file", "");
+  if (!passphrase_file.empty()) passphrase_file_ = root / passphrase_file;
+  passphrase_credential_ = value_or<std::string>(config, "keys", "passphrase_credential", "");
   const auto port = value_or<std::int64_t>(config, "coap", "port", wire::kDefaultPort);
   if (port < 0 || port > UINT16_MAX) {
     throw CommandError(Status::kMalformed, "skepd.toml: coap.port is 0 to 65535");
   }
   port_ = static_cast<std::uint16_t>(port);
+}
+
+pki::FederationPaths FederationDirectory::with_passphrase() const {
+  pki::FederationPaths paths = paths_;
+  if (!passphrase_file_.empty()) {
+    paths.passphrase =
+        std::make_shared<const pki::Passphrase>(pki::Passphrase::from_file(passphrase_file_));
+  } else if (!passphrase_credential_.empty()) {
+    paths.passphrase = std::make_shared<const pki::Passphrase>(
+        pki::Passphrase::from_credential(passphrase_credential_));
+  }
+  return paths;
+}
+
+pki::DirectoryLock FederationDirectory::take() const try {
+  return pki::DirectoryLock(paths_.root);
+} catch (const std::runtime_error& error) {
+  throw CommandError(Status::kBusy, std::string(error.what()) + ": stop it first");
 }
 
 store::Store FederationDirectory::open_store() const {
@@ -76,8 +98,9 @@ seal::VerifyingKey load_verifying_key(const fs::path& path) {
   return *key;
 }
 
-seal::SigningKey load_signing_key(const fs::path& path) {
-  const pki::PrivateKey stored = pki::PrivateKey::load(path);
+seal::SigningKey load_signing_key(const pki::FederationPaths& paths) {
+  const fs::path path = paths.signing_key();
+  const pki::PrivateKey stored = pki::PrivateKey::load(path, paths.passphrase.get());
   Result<seal::SigningKey> key = seal::SigningKey::from_bytes(stored.scalar());
   if (!key.ok()) throw CommandError(key.status(), "cannot use the key " + path.string());
   return std::move(*key);

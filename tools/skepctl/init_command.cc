@@ -103,8 +103,7 @@ store::Model first_model(const InitOptions& options, const exchange::Model& cont
   fields.created_unix_s = static_cast<std::uint64_t>(now_unix_s());
   store::Model model;
   model.version = 1;
-  model.package =
-      release::build_package(fields, content.weights, load_signing_key(paths.signing_key()));
+  model.package = release::build_package(fields, content.weights, load_signing_key(paths));
   return model;
 }
 

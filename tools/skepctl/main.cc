@@ -354,6 +354,14 @@ void add_audit(CLI::App& app, CommandLine& line) {
   run_when_chosen(verify, line, [&line] { return audit_verify(line.directory, line.path); });
 }
 
+void add_keys(CLI::App& app, CommandLine& line) {
+  CLI::App* keys = app.add_subcommand("keys", "The federation's private keys");
+  keys->require_subcommand(1);
+  CLI::App* encrypt = keys->add_subcommand("encrypt", "Encrypt them, or under another passphrase");
+  encrypt->add_option("--passphrase-file", line.path, "File of mode 0600")->required();
+  run_when_chosen(encrypt, line, [&line] { return keys_encrypt(line.directory, line.path); });
+}
+
 void add_backup(CLI::App& app, CommandLine& line) {
   CLI::App* backup = app.add_subcommand("backup", "Copy the database while skepd runs (asks it)");
   backup->add_option("FILE", line.path, "New file")->required();
@@ -385,6 +393,7 @@ void build(CLI::App& app, CommandLine& line) {
   add_model(app, line);
   add_audit(app, line);
   add_backup(app, line);
+  add_keys(app, line);
 }
 
 /// Known before parsing, so that a usage error is JSON too.

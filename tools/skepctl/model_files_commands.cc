@@ -84,8 +84,8 @@ Answer model_release(const fs::path& directory, const fs::path& folder, bool for
   fields.model_version = 1;
   fields.spec = model.spec;
   fields.created_unix_s = static_cast<std::uint64_t>(now_unix_s());
-  const std::vector<std::uint8_t> package = release::build_package(
-      fields, model.weights, load_signing_key(federation.paths().signing_key()));
+  const std::vector<std::uint8_t> package =
+      release::build_package(fields, model.weights, load_signing_key(federation.with_passphrase()));
   return hand_over(federation.admin_socket(), package, force);
 }
 

@@ -43,6 +43,7 @@ enum class Event : std::int64_t {
   kDatabaseBackedUp = 20,  ///< Written before the copy, which may then have failed.
   kDatabaseRestored = 21,
   kDeviceForgotten = 22,
+  kKeysEncrypted = 23,
 };
 
 /// "device_added" …; "unknown" for a number that is no Event.

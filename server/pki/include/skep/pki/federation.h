@@ -4,7 +4,9 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "skep/pki/certificate.h"
 #include "skep/pki/keys.h"
@@ -17,6 +19,7 @@ using FederationId = std::array<std::uint8_t, wire::kFederationBytes>;
 /// Where everything lies. The directory has mode 0700, every secret 0600.
 struct FederationPaths {
   std::filesystem::path root;
+  std::shared_ptr<const Passphrase> passphrase = nullptr;  ///< Of the private keys, if any.
 
   [[nodiscard]] std::filesystem::path ca_key() const { return root / "ca.key"; }
   [[nodiscard]] std::filesystem::path ca_certificate() const { return root / "ca.crt"; }
@@ -40,6 +43,12 @@ FederationId new_federation_id();
 /// Makes CA, gateway, signing and aggregation keys and the two certificates in `paths.root`,
 /// an existing directory that has none of these files. Errors: PkiError.
 void create_keys(const FederationPaths& paths, const FederationId& id, const GatewayNames& names);
+
+/// Encrypts the private keys that are in the directory under `passphrase`, those that are encrypted
+/// already, under paths.passphrase, as well; returns their files' names. Each file is replaced as a
+/// whole, after all could be opened: after a crash in between, the same call completes it.
+/// Errors: PkiError as load_private_pem().
+std::vector<std::string> encrypt_keys(const FederationPaths& paths, const Passphrase& passphrase);
 
 /// A device's credentials in memory, wiped on destruction. Not copyable.
 class Credentials {

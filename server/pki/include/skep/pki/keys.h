@@ -8,6 +8,8 @@
 
 #include "skep/bytes.h"
 #include "skep/pki/error.h"
+#include "skep/pki/passphrase.h"
+#include "skep/pki/secret_bytes.h"
 
 namespace skep::pki {
 
@@ -28,9 +30,9 @@ class PrivateKey {
   /// Errors: PkiError if `scalar` (big endian) is not in 1 … n − 1.
   static PrivateKey from_scalar(std::span<const std::uint8_t, kScalarBytes> scalar);
 
-  /// Reads a PEM file (SEC 1 "EC PRIVATE KEY" or PKCS#8 "PRIVATE KEY", not encrypted).
-  /// Errors: PkiError as read_secret_file(), or if it holds no P-256 private key.
-  static PrivateKey load(const std::filesystem::path& path);
+  /// Reads a PEM file (SEC 1 "EC PRIVATE KEY", PKCS#8 "PRIVATE KEY" or "ENCRYPTED PRIVATE KEY").
+  /// Errors: PkiError as load_private_pem(), or if it holds no P-256 private key.
+  static PrivateKey load(const std::filesystem::path& path, const Passphrase* passphrase = nullptr);
 
   /// Creates a PEM file of mode 0600 (SEC 1, which OpenSSL reads as well). Errors: create_file().
   void save(const std::filesystem::path& path) const;
@@ -51,6 +53,11 @@ class PrivateKey {
   std::array<std::uint8_t, kScalarBytes> scalar_{};
   PublicKey public_key_{};
 };
+
+/// The plain PEM of a private key: what the file holds, decrypted if it is encrypted.
+/// Errors: PkiError as read_secret_file(); if it is encrypted and `passphrase` is null, or that of
+/// another key.
+SecretBytes load_private_pem(const std::filesystem::path& path, const Passphrase* passphrase);
 
 /// Creates a PEM file ("PUBLIC KEY", mode 0644). Errors: create_file(), PkiError if the point is
 /// not on the curve.
