@@ -31,7 +31,7 @@ Registrar::Registrar(const pki::FederationPaths& paths, const std::filesystem::p
     : store_(store::Store::open(database)),
       key_(pki::EnrolmentKey::load_or_create(paths.enrolment_key())),
       ca_(pki::load_certificate(paths.ca_certificate())),
-      ca_key_(pki::PrivateKey::load(paths.ca_key())),
+      ca_key_(pki::PrivateKey::load(paths.ca_key(), paths.passphrase.get())),
       certificate_days_(certificate_days) {}
 
 store::EnrolmentToken Registrar::require_token(std::string_view id, std::int64_t now_unix_s) {
