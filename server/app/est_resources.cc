@@ -148,11 +148,12 @@ const coap_bin_const_t* EstResources::session_key(coap_session_t* session,
 
 std::optional<EstResources::Client> EstResources::identify_or_refuse(const Request& request) {
   if (is_by_token(request.session)) {
-    return Client{.token = std::string(view_of(coap_session_get_psk_identity(request.session))),
-                  .device = {}};
+    return within_limits(
+        request, {.token = std::string(view_of(coap_session_get_psk_identity(request.session))),
+                  .device = {}});
   }
   const Identification who = sessions_.identify(request.session);
-  if (who.session != nullptr) return Client{.token = {}, .device = who.device};
+  if (who.session != nullptr) return within_limits(request, {.token = {}, .device = who.device});
   refuse_(request.session,
           {"session", who.device, remote_of(request.session), who.status, who.detail},
           /*close=*/true);
