@@ -9,9 +9,10 @@ namespace {
 
 // Seconds since 1970; kMalformed for an earlier date. That it is one Mbed TLS has checked.
 Result<std::uint64_t> unix_s(const mbedtls_x509_time& time) {
-  using namespace std::chrono;
-  const sys_days day = year(time.year) / time.mon / time.day;
-  const sys_seconds second = day + hours(time.hour) + minutes(time.min) + seconds(time.sec);
+  const std::chrono::sys_days day = std::chrono::year(time.year) / time.mon / time.day;
+  const std::chrono::sys_seconds second = day + std::chrono::hours(time.hour) +
+                                          std::chrono::minutes(time.min) +
+                                          std::chrono::seconds(time.sec);
   const auto since_1970 = second.time_since_epoch().count();
   if (since_1970 < 0) return Status::kMalformed;
   return static_cast<std::uint64_t>(since_1970);

@@ -1,5 +1,5 @@
-// The only makers of verified plans, manifests and times: signature first, over the exact bytes, then
-// decoding. Nothing that is not authentic is ever interpreted.
+// The only makers of verified plans, manifests and times: signature first, over the exact bytes,
+// then decoding. Nothing that is not authentic is ever interpreted.
 #pragma once
 
 #include "skep/bytes.h"
