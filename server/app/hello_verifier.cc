@@ -4,6 +4,7 @@
 #include <psa/crypto.h>
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 
 namespace skep::app {
@@ -68,17 +69,23 @@ HelloJudgement HelloVerifier::judge(Bytes datagram, Bytes peer_id, std::span<std
                                peer_id.size()) == 0) {
     return {.verdict = HelloVerdict::kVerified, .reply_bytes = 0};
   }
-  std::ranges::copy(datagram.first(kBodyAt), reply.begin());
-  reply[kHandshakeTypeAt] = kHelloVerifyRequest;
-  reply[kBodyAt] = 0xFE;  // DTLS 1.0, which section 4.2.1 asks for whatever is negotiated later
-  reply[kBodyAt + 1] = 0xFF;
-  std::uint8_t* end = reply.data() + kCookieLengthAt + 1;
-  if (mbedtls_ssl_cookie_write(&cookies_, &end, reply.data() + reply.size(), peer_id.data(),
+  // Not into the reply: Mbed TLS 3.6.7 asks for the room of a cookie and writes 4 bytes more, the
+  // rest of the hash that it shortens (ssl_cookie.c, COOKIE_MD_OUTLEN and COOKIE_HMAC_LEN).
+  std::array<std::uint8_t, 64> made{};
+  std::uint8_t* end = made.data();
+  if (mbedtls_ssl_cookie_write(&cookies_, &end, made.data() + made.size(), peer_id.data(),
                                peer_id.size()) != 0) {
     return {};
   }
-  const auto size = static_cast<std::size_t>(end - reply.data());
-  reply[kCookieLengthAt] = static_cast<std::uint8_t>(size - kCookieLengthAt - 1);
+  const Bytes fresh(made.data(), static_cast<std::size_t>(end - made.data()));
+  const std::size_t size = kCookieLengthAt + 1 + fresh.size();
+  if (size > reply.size()) return {};
+  std::ranges::copy(datagram.first(kBodyAt), reply.begin());
+  std::ranges::copy(fresh, reply.begin() + kCookieLengthAt + 1);
+  reply[kHandshakeTypeAt] = kHelloVerifyRequest;
+  reply[kBodyAt] = 0xFE;  // DTLS 1.0, which section 4.2.1 asks for whatever is negotiated later
+  reply[kBodyAt + 1] = 0xFF;
+  reply[kCookieLengthAt] = static_cast<std::uint8_t>(fresh.size());
   store_u24(&reply[kHandshakeTypeAt + 1], size - kBodyAt);
   store_u24(&reply[kFragmentOffsetAt + 3], size - kBodyAt);
   reply[kRecordHeaderBytes - 2] = 0;

@@ -33,6 +33,13 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
+#if defined(__SANITIZE_ADDRESS__)
+// Its allocator keeps freed memory for a while.
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 constexpr std::size_t kMebibyte = std::size_t{1} << 20U;
 
 /// One UDP socket: an address and port of its own, as a flood makes them up.
@@ -222,7 +229,8 @@ TEST_F(LimitsTest, ClientHellosWithoutACookieLeaveNothingBehind) {
   EXPECT_EQ(limit_count("handshakes"), 0U);
   EXPECT_EQ(limit_count("handshakes_refused"), 0U);
   EXPECT_GT(limit_count("cookies"), cookies);
-  EXPECT_LE(gateway_.resident_bytes(), before + 2 * kMebibyte);
+  // The buffers of 400 TLS contexts alone would be 2.3 MiB (MBEDTLS_SSL_IN_CONTENT_LEN and OUT).
+  if (!kSanitized) EXPECT_LE(gateway_.resident_bytes(), before + 2 * kMebibyte);
 }
 
 TEST_F(LimitsTest, HalfOpenHandshakesOfAnAddressAreFewAndEnd) {
