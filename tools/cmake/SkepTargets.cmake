@@ -6,7 +6,7 @@ include(GNUInstallDirs)
 # Our own code only: third-party headers are SYSTEM includes.
 set(SKEP_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
 set(SKEP_ROOMS_WITHOUT_THREADS
-    "^(proto|ports|sdk/(core|observe|learn|privacy|compress|model|round)|server/(exchange|release))(/|$)")
+    "^(proto|ports|sdk/(core|observe|learn|privacy|compress|model|round)|server/(audit|enrolment|exchange|pki|release)|tools/(demo|skepctl)|tests/vectors)(/|$)")
 set(SKEP_THREAD_SANITIZED OFF)
 if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=thread")
   set(SKEP_THREAD_SANITIZED ON)
@@ -99,8 +99,8 @@ endfunction()
 # One GoogleTest program and one ctest test. RapidCheck is linked as well. A test may read its
 # own folder through the macro SKEP_TEST_SOURCE_DIR.
 #
-# In the thread sanitizer's build only what has threads or runs beside some: the stages that are
-# flashed know none, and are most of the time to compile.
+# In the thread sanitizer's build only what has threads or runs beside some: most stages that are
+# flashed and most tools know none, and are most of the time to compile.
 function(skep_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;DEPS;LABELS;ENV")
   _skep_reject_unparsed(skep_test ${name} "${arg_UNPARSED_ARGUMENTS}")
