@@ -230,7 +230,9 @@ TEST_F(LimitsTest, ClientHellosWithoutACookieLeaveNothingBehind) {
   EXPECT_EQ(limit_count("handshakes_refused"), 0U);
   EXPECT_GT(limit_count("cookies"), cookies);
   // The buffers of 400 TLS contexts alone would be 2.3 MiB (MBEDTLS_SSL_IN_CONTENT_LEN and OUT).
-  if (!kSanitized) EXPECT_LE(gateway_.resident_bytes(), before + 2 * kMebibyte);
+  if (!kSanitized) {
+    EXPECT_LE(gateway_.resident_bytes(), before + 2 * kMebibyte);
+  }
 }
 
 TEST_F(LimitsTest, HalfOpenHandshakesOfAnAddressAreFewAndEnd) {
